@@ -19,24 +19,32 @@ class Recorder:
     """Collects up to ``n_frames`` frames, in a folder or (``folder=None``) in memory.
 
     ``shapes`` gives the per-frame shape of every array that is kept. Arrays are float32 unless named in ``dtypes``.
+    ``system`` is the one whose atoms the frames hold, where they are atoms.
     Raises ``ValueError`` where the folder holds another run, ``store.DiskFull`` where there is no room for all frames.
     """
 
-    def __init__(self, folder: Any, identity: str, n_frames: int, shapes: dict[str, tuple], dtypes: dict[str, Any], states, parents):
+    def __init__(
+        self, folder: Any, identity: str, n_frames: int, shapes: dict[str, tuple], dtypes: dict[str, Any], states, parents, system=None
+    ):
         self.folder = None if folder is None else pathlib.Path(folder)
         self.identity, self.n_frames = identity, n_frames
-        self.states, self.parents = tuple(states), tuple(parents)
+        self.states, self.parents, self.system = tuple(states), tuple(parents), system
         self.blocks: list[int] = []
         self.checksums: dict[str, list[str]] = {name: [] for name in shapes}
         self.done = 0
         specs = {name: ((n_frames, *shape), np.dtype(dtypes.get(name, np.float32))) for name, shape in shapes.items()}
         if self.folder is None:
             self.arrays = {name: np.zeros(shape, dtype) for name, (shape, dtype) in specs.items()}
+            self.commit()
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with store.room_on_disk(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        self.system_arrays: dict[str, dict] = {}
         if (self.folder / "manifest.json").exists():
             self._reopen(specs)
         else:
+            with store.room_on_disk(self.folder):
+                self.system_body = store._encode(system, self.folder, self.system_arrays, "system")
             self.arrays = {name: _allocate(self.folder / f"{name}.npy", *spec) for name, spec in specs.items()}
             self.commit()
 
@@ -64,11 +72,15 @@ class Recorder:
     def rewind(self, n_frames: int) -> None:
         """Forget frames after the first ``n_frames``, which must have been committed together."""
         if n_frames not in self.blocks:
-            raise store.Damaged(f"{self.folder}: the checkpoint belongs to frame {n_frames}, which was never saved: delete the folder to start anew.")
+            raise store.Damaged(
+                f"{self.folder}: the checkpoint belongs to frame {n_frames}, which was never saved: delete the folder to start anew."
+            )
         keep = self.blocks.index(n_frames) + 1
         self.blocks = self.blocks[:keep]
         self.checksums = {name: sums[:keep] for name, sums in self.checksums.items()}
         self.done = n_frames
+        if self.folder is not None:
+            self._write_manifest()
 
     def trajectory(self) -> types.Trajectory:
         """All frames so far (committed first), from disk where there is a folder."""
@@ -76,7 +88,7 @@ class Recorder:
         if self.folder is not None:
             return store.load(self.folder)
         arrays = {name: array[: self.done] for name, array in self.arrays.items()}
-        return types.Trajectory(**arrays, states=self.states, parents=self.parents)
+        return types.Trajectory(**arrays, states=self.states, parents=self.parents, system=self.system)
 
     @property
     def complete(self) -> bool:
@@ -90,6 +102,8 @@ class Recorder:
             for name, sums in self.checksums.items()
         }
         fields: dict[str, Any] = {name: {"array": name, "scalar": False} for name in self.arrays}
+        arrays |= self.system_arrays
+        fields["system"] = self.system_body
         fields["states"] = store._encode(self.states, self.folder, arrays, "states")
         fields["parents"] = store._encode(self.parents, self.folder, arrays, "parents")
         body = {"value": {"noun": "Trajectory", "fields": fields}, "arrays": arrays, "identity": self.identity, "n_frames": self.n_frames}
@@ -100,6 +114,8 @@ class Recorder:
         if manifest.get("identity") != self.identity:
             raise ValueError(f"{self.folder} holds another run (other settings, inputs or code): choose another folder or delete it.")
         store.load(self.folder)
+        self.system_body = manifest["value"]["fields"]["system"]
+        self.system_arrays = {name: entry for name, entry in manifest["arrays"].items() if name.startswith("system.")}
         self.arrays = {name: np.load(self.folder / f"{name}.npy", mmap_mode="r+", allow_pickle=False) for name in specs}
         for name in specs:
             entries = manifest["arrays"][name]["blocks"]

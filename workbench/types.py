@@ -226,7 +226,9 @@ class Mapping:
                     f"this mapping was made for another molecule (topology {topology}): system '{system.name}' has {', '.join(kinds)}."
                 )
             if template.weights.shape[1] != kinds[topology].shape[1]:
-                raise ValueError(f"this mapping has weights for {template.weights.shape[1]} atoms; the molecule has {kinds[topology].shape[1]}.")
+                raise ValueError(
+                    f"this mapping has weights for {template.weights.shape[1]} atoms; the molecule has {kinds[topology].shape[1]}."
+                )
         found = [(atoms, known[topology]) for topology, copies in kinds.items() if topology in known for atoms in copies]
         for atoms, template in sorted(found, key=lambda pair: pair[0][0]):
             yield template, atoms
@@ -354,9 +356,13 @@ class Trajectory:
     """The thermodynamic states."""
     parents: tuple[str, ...] = ()
     """Identities of what this was made from, nearest first."""
+    system: System | None = None
+    """The system whose atoms these are (a projection needs it), or None where it is not known or the particles are beads."""
 
     def __post_init__(self):
         f, n, _ = _array(self, "positions", (None, None, 3)).shape
+        if self.system is not None and self.system.n_atoms != n:
+            raise ValueError(f"{type(self).__name__} has {n} particles a frame; its system has {self.system.n_atoms}.")
         shapes = {
             "forces": (f, n, 3),
             "velocities": (f, n, 3),
@@ -381,8 +387,8 @@ class Trajectory:
 
     def take(self, frames: Any) -> Any:
         """The same noun with some frames only: a slice, an index array or a mask. Slices of memory maps stay on disk."""
-        per_frame = {f.name: getattr(self, f.name) for f in dataclasses.fields(Trajectory) if f.name not in ("states", "parents")}
-        changed = {name: value[frames] for name, value in per_frame.items() if value is not None}
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        changed = {name: value[frames] for name, value in fields.items() if isinstance(value, np.ndarray)}
         return dataclasses.replace(self, **changed)
 
     def chunks(self, size: int = 4096) -> Iterator[Any]:
@@ -408,6 +414,8 @@ class ReferenceData(Trajectory):
             raise ValueError(f"ReferenceData has {self.n_particles} beads a frame; its topology has {self.beads.n_beads}.")
         if self.force_kind not in ("basic", "optimal", "mean", "none"):
             raise ValueError(f"ReferenceData.force_kind = '{self.force_kind}': choose basic, optimal, mean or none.")
+        if self.force_error is not None:
+            _array(self, "force_error", self.positions.shape)
 
     def start(self, frames: Iterable[int]) -> "Start":
         """Starting configurations from these frames, one replica each."""
