@@ -1,0 +1,93 @@
+"""What the observables share: reading frames by chunks, blocks of frames, and the error of a ratio over blocks.
+
+Frames that follow each other are correlated, so errors come from blocks: whole replicas, or contiguous pieces of one. For sums
+s_b and weights w_b of the blocks b = 1..n the estimate is r = sum s / sum w, and its squared standard error
+n / (n - 1) * sum_b (s_b - r w_b)^2 / (sum w)^2 (Cochran, Sampling Techniques, 3rd edition, 1977, section 6.3).
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from workbench import geometry
+from workbench.types import State, Trajectory
+
+MEASURES = {2: geometry.distances, 3: geometry.angles, 4: geometry.dihedrals}
+
+
+def block_labels(trajectory: Trajectory, n_blocks: int) -> np.ndarray:
+    """Block of every frame, (F,), 0 to n - 1 with n close to ``n_blocks``: groups of replicas, or contiguous pieces of each.
+
+    Raises ``ValueError`` for fewer than two frames, from which no error can be told.
+    """
+    frames = len(trajectory)
+    if frames < 2:
+        raise ValueError(f"the trajectory has {frames} frame(s): a standard error needs at least 2.")
+    n_blocks = min(n_blocks, frames)
+    if trajectory.replica is None:
+        return np.arange(frames) * n_blocks // frames
+    _, replica, lengths = np.unique(trajectory.replica, return_inverse=True, return_counts=True)
+    if len(lengths) >= n_blocks:
+        return replica * n_blocks // len(lengths)
+    order = np.argsort(replica, kind="stable")
+    within = np.empty(frames, np.int64)
+    within[order] = np.arange(frames) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    pieces = -(-n_blocks // len(lengths))
+    label = replica * pieces + within * pieces // lengths[replica]
+    return np.unique(label, return_inverse=True)[1]
+
+
+def ratio(sums: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Estimate and standard error (...,) of ``sums`` (n, ...) over ``weights`` (n,) of n independent blocks."""
+    n, total = len(weights), weights.sum()
+    value = sums.sum(0) / total
+    spread = sums - value * weights.reshape((n,) + (1,) * (sums.ndim - 1))
+    return value, np.sqrt(n / (n - 1) * (spread**2).sum(0)) / total
+
+
+def resample(counts: np.ndarray, n_bootstrap: int, generator: np.random.Generator) -> np.ndarray:
+    """Sums (n_bootstrap, ...) of as many blocks as ``counts`` (n, ...) has, drawn with replacement: the block bootstrap."""
+    n = len(counts)
+    drawn = generator.multinomial(n, np.full(n, 1 / n), size=n_bootstrap).astype(float)
+    return (drawn @ counts.reshape(n, -1)).reshape(n_bootstrap, *counts.shape[1:])
+
+
+def measure(trajectory: Trajectory, terms: tuple[tuple[int, ...], ...]) -> Iterator[tuple[slice, np.ndarray]]:
+    """Distances [nm], angles or dihedrals [rad] of ``terms`` (t, 2, 3 or 4), by chunks: frames (slice) and values (f, t).
+
+    Where positions overflow or beads coincide the value is not finite; the caller decides what that means.
+    """
+    check_beads(terms, trajectory.n_particles)
+    index = torch.tensor(terms)
+    size = max(1, 1_000_000 // max(trajectory.n_particles, len(terms)))
+    for start in range(0, len(trajectory), size):
+        frames = slice(start, min(start + size, len(trajectory)))
+        positions = torch.from_numpy(np.array(trajectory.positions[frames], np.float64))  # (f, N, 3)
+        box = None if trajectory.box is None else torch.from_numpy(np.array(trajectory.box[frames], np.float64))
+        yield frames, MEASURES[index.shape[1]](positions, index, box).numpy()
+
+
+def check_beads(terms: tuple[tuple[int, ...], ...], n_particles: int) -> None:
+    """Raise ``ValueError`` where a term names a bead that is not there, or one bead twice."""
+    for term in terms:
+        if min(term) < 0 or max(term) >= n_particles:
+            raise ValueError(f"beads {term}: the trajectory has beads 0 to {n_particles - 1}.")
+        if len(set(term)) < len(term):
+            raise ValueError(f"beads {term}: a bead is named twice.")
+
+
+def one_state(trajectory: Trajectory) -> State:
+    """The one thermodynamic state of all frames. Raises ``ValueError`` where there are several."""
+    index = np.zeros(1, np.int64) if trajectory.state is None else np.unique(trajectory.state)
+    if len(index) != 1:
+        raise ValueError(
+            f"the frames belong to {len(index)} thermodynamic states: take those of one, trajectory.take(trajectory.state == 0)."
+        )
+    return trajectory.states[int(index[0])]
+
+
+def effective_samples(value: np.ndarray, error: np.ndarray, frames: float) -> float:
+    """Number of independent samples that would give these errors of the probabilities ``value``, at most ``frames``."""
+    squared = float(np.sum(error**2))
+    return float(min(frames, np.sum(value * (1 - value)) / squared)) if squared > 0 else float(frames)
