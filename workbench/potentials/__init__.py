@@ -1,13 +1,7 @@
 """ROOM: what U(x) is. Every file has ``Settings`` and ``build(data, settings) -> Potential``."""
 
-from workbench import rooms
 from workbench.potentials._base import Potential, Sum, evaluate, forces, mean
+from workbench.rooms import lazy
 
-_method, __dir__ = rooms.lazy(__name__)
-
-
-def __getattr__(name: str):
-    return _method(name)
-
-
+__getattr__, __dir__ = lazy(__name__)
 __all__ = ["Potential", "Sum", "evaluate", "forces", "mean"]

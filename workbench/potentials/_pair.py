@@ -1,0 +1,65 @@
+"""What pair potentials share: U = sum over pairs u(r). A file gives u(r); forces and virial follow from du/dr along each pair."""
+
+import abc
+
+import torch
+from torch import Tensor
+
+from workbench import geometry, neighbors
+from workbench.potentials._base import Analytic, Evaluation
+from workbench.types import Beads
+
+
+def switch(r: Tensor, start: float, stop: float) -> Tensor:
+    """Quintic switching function, 1 up to ``start`` and 0 from ``stop``, two continuous derivatives (as in OpenMM)."""
+    x = ((r - start) / (stop - start)).clamp(0.0, 1.0)
+    return 1 - x**3 * (10 - 15 * x + 6 * x * x)
+
+
+class PairPotential(Analytic):
+    """Non-bonded pairs within ``cutoff`` that are not excluded."""
+
+    def __init__(self, cutoff: float, exclusions: list):
+        super().__init__()
+        self.cutoff = cutoff
+        self.register_buffer("exclusions", torch.tensor(exclusions, dtype=torch.int64).reshape(-1, 2))
+
+    @abc.abstractmethod
+    def pair_energy(self, r: Tensor, frame: Tensor) -> Tensor:
+        """u(r) [kJ/mol] of pairs at distance ``r`` (P,) [nm] in frames ``frame`` (P,); zero from ``cutoff`` on."""
+
+    def _vectors(self, positions: Tensor, box: Tensor | None, pairs: neighbors.Pairs | None) -> tuple[Tensor, Tensor, neighbors.Pairs]:
+        if pairs is None:
+            lengths = box if box is None or box.dim() == 2 else torch.diagonal(box, dim1=1, dim2=2)
+            pairs = neighbors.search(positions, lengths, self.cutoff, self.exclusions)
+        n_beads = positions.shape[1]
+        flat = positions.reshape(-1, 3)
+        frame = torch.div(pairs.first, n_beads, rounding_mode="floor")
+        vector = (flat[pairs.second] - flat[pairs.first])[:, None, :]
+        return geometry.minimum_image(vector, None if box is None else box[frame])[:, 0], frame, pairs
+
+    def forward(self, positions: Tensor, box: Tensor | None = None, pairs: neighbors.Pairs | None = None) -> Tensor:
+        vector, frame, _ = self._vectors(positions, box, pairs)
+        energy = self.pair_energy(torch.linalg.vector_norm(vector, dim=-1), frame)
+        return torch.zeros(len(positions), dtype=energy.dtype, device=energy.device).index_add(0, frame, energy)
+
+    def evaluate(self, positions: Tensor, box: Tensor | None, pairs: neighbors.Pairs | None, virial: bool) -> Evaluation:
+        vector, frame, pairs = self._vectors(positions, box, pairs)
+        r = torch.linalg.vector_norm(vector, dim=-1)
+        with torch.enable_grad():
+            distance = r.requires_grad_(True)
+            energy = self.pair_energy(distance, frame)
+            (slope,) = torch.autograd.grad(energy.sum(), distance)
+        pull = (slope / r.detach())[:, None] * vector
+        total = torch.zeros_like(positions).reshape(-1, 3).index_add_(0, pairs.first, pull).index_add_(0, pairs.second, -pull)
+        sums = torch.zeros(len(positions), dtype=energy.dtype, device=energy.device).index_add_(0, frame, energy.detach())
+        stress = None
+        if virial:
+            stress = torch.zeros(len(positions), 3, 3, dtype=pull.dtype, device=pull.device)
+            stress.index_add_(0, frame, -vector[:, :, None] * pull[:, None, :])
+        return Evaluation(sums, total.reshape(positions.shape), stress)
+
+
+def exclusion_list(beads: Beads | None) -> list:
+    """Exclusions as JSON values."""
+    return [] if beads is None else beads.exclusions.tolist()

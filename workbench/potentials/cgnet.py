@@ -1,0 +1,100 @@
+"""CGnet: a network of internal coordinates, U = e0 W_L tanh(... tanh(W_1 z + b_1)), z the z-scored distances, angles, cos and sin.
+
+Source: Wang et al., ACS Cent. Sci. 5, 755 (2019), equations 13-15 and figure 3. The physical prior of the paper is not in the
+network: 'regularised' is ``harmonic.build(...) + cgnet.build(...)``, unregularised the network alone.
+"""
+
+import torch
+from torch import Tensor
+
+from workbench.descriptors import internal_coordinates
+from workbench.descriptors.internal_coordinates import InternalCoordinates
+from workbench.potentials._on_descriptor import OnDescriptor
+from workbench.settings import field, settings
+from workbench.types import Beads, ReferenceData
+
+
+@settings
+class Settings:
+    """Architecture; the defaults are those of the paper's alanine dipeptide."""
+
+    n_layers: int = field(5, "Hidden layers.", bounds=(1, 20))
+    width: int = field(160, "Neurons of every hidden layer.", bounds=(1, 4096))
+    energy_scale: float = field(4.184, "Energy of one unit of output; 4.184 makes published settings in kcal/mol carry over.", unit="kJ/mol", bounds=(1e-6, None))
+    features: internal_coordinates.Settings = field(internal_coordinates.Settings(), "Which internal coordinates the network sees.")
+    seed: int = field(0, "Seed of the initial weights.", bounds=(0, None))
+
+
+class CGnet(OnDescriptor):
+    """Hidden layers of ``width`` tanh neurons on z-scored internal coordinates; one energy for all beads."""
+
+    def __init__(self, pairs: list, triples: list, quadruples: list, n_layers: int, width: int, energy_scale: float):
+        super().__init__(InternalCoordinates(pairs, triples, quadruples))
+        sizes = [self.descriptor.size, *[width] * n_layers]
+        self.hidden = torch.nn.ModuleList(torch.nn.Linear(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        self.output = torch.nn.Linear(width, 1)
+        self.energy_scale = energy_scale
+        self.register_buffer("mean", torch.zeros(self.descriptor.size))
+        self.register_buffer("deviation", torch.ones(self.descriptor.size))
+
+    def energy(self, q: Tensor) -> Tensor:
+        h = (q.to(self.mean.dtype) - self.mean) / self.deviation
+        for layer in self.hidden:
+            h = torch.tanh(layer(h))
+        return self.energy_scale * self.output(h).squeeze(-1).to(q.dtype)
+
+    def energy_and_slope(self, q: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.no_grad():
+            h, kept = (q.to(self.mean.dtype) - self.mean) / self.deviation, []
+            for layer in self.hidden:
+                h = torch.nn.functional.linear(h, layer.weight, layer.bias).tanh_()
+                kept.append(h)
+            energy = self.energy_scale * self.output(h).squeeze(-1)
+            back = self.output.weight  # (1, width), then (F, width)
+            for layer, h in zip(reversed(self.hidden), reversed(kept), strict=True):
+                back = (back - back * h * h) @ layer.weight
+            return energy.to(q.dtype), (back * (self.energy_scale / self.deviation)).to(q.dtype)
+
+    def bind(self, beads: Beads) -> "CGnet":
+        """The network itself, where ``beads`` is the molecule it was made for; it carries to no other (``ValueError``)."""
+        reach = max((max(row) for rows in list(self.recipe().values())[:3] for row in rows), default=-1)
+        if reach + 1 != beads.n_beads:
+            raise ValueError(f"a CGnet belongs to one molecule, here of {reach + 1} beads: it cannot be carried to {beads.n_beads}.")
+        return self
+
+    def recipe(self) -> dict:
+        d = self.descriptor
+        return {
+            "pairs": d.pairs.tolist(),
+            "triples": d.triples.tolist(),
+            "quadruples": d.quadruples.tolist(),
+            "n_layers": len(self.hidden),
+            "width": self.output.in_features,
+            "energy_scale": self.energy_scale,
+        }
+
+    def to_openmm(self, periodic: bool) -> list | None:
+        return None
+
+
+def build(data: ReferenceData, settings: Settings) -> CGnet:
+    """An untrained network for the beads of ``data``, its z-score from the coordinates' means and standard deviations there.
+
+    Weights are uniform (Glorot), biases zero, output bias zero. Raises ``ValueError`` for more than one molecule.
+    """
+    if len(set(data.beads.molecule.tolist())) > 1:
+        raise ValueError("cgnet: a network of internal coordinates describes one molecule; these beads belong to several.")
+    rows = internal_coordinates.indices(data.beads, settings.features)
+    network = CGnet(**rows, n_layers=settings.n_layers, width=settings.width, energy_scale=settings.energy_scale)
+    if network.descriptor.size == 0:
+        raise ValueError("cgnet: these beads have none of the coordinates asked for.")
+    generator = torch.Generator().manual_seed(settings.seed)
+    for layer in [*network.hidden, network.output]:
+        torch.nn.init.xavier_uniform_(layer.weight, generator=generator)
+        torch.nn.init.zeros_(layer.bias)
+    q = torch.cat([network.descriptor.values(torch.tensor(c.positions, dtype=torch.float64)) for c in data.chunks()])
+    deviation = q.std(0, correction=0)
+    if not bool((deviation > 0).all()):
+        raise ValueError(f"cgnet: coordinate {int(deviation.argmin())} never changes in the data: more frames, or fewer features.")
+    network.mean, network.deviation = q.mean(0).float(), deviation.float()
+    return network

@@ -1,0 +1,187 @@
+"""Many copies of a small system in one batch: Langevin dynamics, inertial (BAOAB) or overdamped.
+
+BAOAB (Leimkuhler and Matthews, Appl. Math. Res. Express 2013, 34) in its leap-frog form: B A O A with full kicks, which visits the
+same positions and whose velocities are Maxwell-distributed (Zhang et al., J. Phys. Chem. A 123, 6056 (2019)).
+Overdamped: x <- x + D dt F / kBT + sqrt(2 D dt) (xi_n + xi_n+1) / 2, D = kBT / (m gamma) (Leimkuhler and Matthews, ibid., eq. 1.7).
+Both sample a harmonic well's variance exactly at any stable time step.
+"""
+
+import math
+import pathlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from workbench import device, store, units
+from workbench.neighbors import VerletList
+from workbench.potentials._base import Evaluation, Potential, evaluate
+from workbench.recorder import Recorder
+from workbench.settings import field, settings
+from workbench.simulation._guard import Guard, Unstable
+from workbench.types import Start, State, Trajectory
+
+
+@settings
+class Settings:
+    """Length, integrator, thermostat and guard."""
+
+    n_steps: int = field(100_000, "Integration steps of every replica.", bounds=(1, None))
+    save_every: int = field(100, "Steps between saved frames.", bounds=(1, None))
+    integrator: str = field("baoab", "Inertial (baoab) or overdamped Langevin dynamics.", choices=("baoab", "overdamped"))
+    timestep_fs: float = field(2.0, "Time step.", unit="fs", bounds=(1e-6, 1000.0))
+    temperature: float = field(300.0, "Temperature.", unit="K", bounds=(1e-6, None))
+    friction: float = field(5.0, "Friction constant.", unit="1/ps", bounds=(1e-6, None))
+    seed: int = field(0, "Seed of velocities and noise.", bounds=(0, None))
+    save_velocities: bool = field(False, "Keep velocities as well.")
+    guard: bool = field(True, "Stop when bonds or temperature leave their range; NaN stops in any case.")
+    bond_range: tuple = field((0.5, 2.0), "Shortest and longest bond, relative to the start.", bounds=(0.0, None))
+    max_temperature: float = field(3.0, "Hottest replica, relative to the temperature, beyond its natural fluctuation.", bounds=(1.0, None))
+    skin: float = field(0.1, "Extra range of the neighbour list.", unit="nm", bounds=(0.0, None))
+    precision: str = field("single", "Floating-point precision of positions and forces.", choices=("single", "double"))
+    device: str = field("cpu", "Where to compute.", choices=("cpu", "cuda"))
+    n_threads: int = field(0, "CPU threads; 0: as many as torch takes. One thread makes a run repeatable bit for bit.", bounds=(0, 1024))
+    checkpoint_every: int = field(20, "Saved frames between checkpoints.", bounds=(1, None))
+
+
+def run(
+    potential: Potential,
+    start: Start,
+    settings: Settings,
+    *,
+    on_step: Callable[[int, dict], None] | None = None,
+    checkpoint: Any = None,
+) -> Trajectory:
+    """Simulate the K replicas of ``start``; frames are ordered by time, then replica (``trajectory.replica`` tells).
+
+    ``on_step(step, metrics)`` comes at every saved frame with the mean kinetic ``temperature`` [K], the mean ``energy`` [kJ/mol] and
+    ``steps_per_second``. ``checkpoint`` is a folder that a run writes to and goes on from. Raises ``Unstable`` where the guard stops it.
+    """
+    identity = store.identity("simulation.replicas.run", potential, start, settings)
+    parents = (identity, store.identity(potential), store.identity(start))
+    with device.threads(settings.n_threads):
+        engine = _Engine(potential, start, settings, identity, parents, checkpoint)
+        engine.resume()
+        while engine.step < settings.n_steps:
+            metrics = engine.advance()
+            if on_step is not None:
+                on_step(engine.step, metrics)
+        return engine.recorder.trajectory()
+
+
+class _Engine:
+    """State of the batch; everything that changes lies in a checkpoint."""
+
+    def __init__(self, potential: Potential, start: Start, settings: Settings, identity: str, parents: tuple, checkpoint: Any):
+        where = device.checked(settings.device)
+        dtype = torch.float32 if settings.precision == "single" else torch.float64
+        self.settings, self.identity, self.step = settings, identity, 0
+        self.path = None if checkpoint is None else pathlib.Path(checkpoint) / "checkpoint.bin"
+        self.potential = potential.bind(start.beads).to(where)
+        self.x = torch.tensor(start.positions, dtype=dtype, device=where)  # (K, B, 3)
+        self.box = None if start.box is None else torch.tensor(start.box, dtype=dtype, device=where)
+        mass = torch.tensor(start.beads.masses, dtype=dtype, device=where)[:, None]
+        self.generator = torch.Generator(where).manual_seed(settings.seed)
+        dt, kT = settings.timestep_fs * units.FEMTOSECOND, units.thermal_energy(settings.temperature)
+        thermal = (kT / mass).sqrt()
+        self.v = self._noise() * thermal if start.velocities is None else torch.tensor(start.velocities, dtype=dtype, device=where)
+        self.noise = self._noise()
+        self.mass, self.kT, self.dt = mass, kT, dt
+        damping = math.exp(-settings.friction * dt)
+        self.kick, self.damping, self.shake = dt / mass, damping, thermal * math.sqrt(1 - damping**2)
+        self.drift, self.half_jump = dt / (mass * settings.friction), 0.5 * (2 * kT * dt / (mass * settings.friction)).sqrt()
+        self.verlet = None
+        if self.potential.cutoff is not None:
+            excluded = torch.tensor(start.beads.exclusions, device=where)
+            self.verlet = VerletList(self.potential.cutoff, settings.skin, excluded)
+        self.guard = Guard(start.beads, self.x, self.box, settings.temperature, settings.bond_range, settings.max_temperature)
+        self.inertial = settings.integrator == "baoab"
+        n_records = math.ceil(settings.n_steps / settings.save_every)
+        shape = (start.beads.n_beads, 3)
+        shapes = {"positions": shape, "energy": (), "time": (), "replica": ()}
+        shapes |= {"velocities": shape} if settings.save_velocities else {}
+        shapes |= {"box": (3,)} if start.box is not None else {}
+        dtypes = {"energy": np.float64, "time": np.float64, "replica": np.int64, "box": np.float64}
+        states = (State(temperature=settings.temperature),)
+        self.recorder = Recorder(checkpoint, identity, n_records * len(self.x), shapes, dtypes, states, parents)
+        self.now = self._evaluate()
+
+    def advance(self) -> dict:
+        """Steps up to the next saved frame; its metrics."""
+        s = self.settings
+        began, first = time.perf_counter(), self.step
+        stop = min(s.n_steps, (self.step // s.save_every + 1) * s.save_every)
+        try:
+            while self.step < stop:
+                (self._baoab if self.inertial else self._overdamped)()
+                self.step += 1
+            if s.guard:
+                self.guard.check(self.step, self.x, self.v if self.inertial else None, self.now.energy, self.box)
+            else:
+                self.guard.check_finite(self.step, self.x, self.now.energy)
+        except Unstable as stopped:
+            stopped.trajectory = self.recorder.trajectory() if self.recorder.done else None
+            raise
+        self._record()
+        seconds = time.perf_counter() - began
+        kinetic = float((self.mass * self.v.double() ** 2).sum()) / (self.v.numel() * units.BOLTZMANN)
+        metrics = {"total": s.n_steps, "energy": float(self.now.energy.double().mean()), "steps_per_second": (self.step - first) / seconds}
+        return metrics | ({"temperature": kinetic} if self.inertial else {})
+
+    def resume(self) -> None:
+        """Go on from the checkpoint, where there is one."""
+        found = None if self.path is None else store.read_checkpoint(self.path, self.identity)
+        if found is None:
+            if self.path is not None:
+                self.recorder.rewind(0)
+            return
+        arrays, meta = found
+        where, dtype = self.x.device, self.x.dtype
+        self.x, self.v, self.noise = (torch.from_numpy(arrays[n]).to(where, dtype) for n in ("x", "v", "noise"))
+        self.generator.set_state(torch.from_numpy(arrays["generator"]))
+        self.step = meta["step"]
+        self.recorder.rewind(meta["n_frames"])
+        self.now = self._evaluate()
+
+    def _baoab(self) -> None:
+        self.v.addcmul_(self.now.forces, self.kick)
+        self.x.add_(self.v, alpha=0.5 * self.dt)
+        self.v.mul_(self.damping).addcmul_(self._noise(), self.shake)
+        self.x.add_(self.v, alpha=0.5 * self.dt)
+        self.now = self._evaluate()
+
+    def _overdamped(self) -> None:
+        noise = self._noise()
+        self.x.addcmul_(self.now.forces, self.drift).addcmul_(self.noise + noise, self.half_jump)
+        self.noise = noise
+        self.now = self._evaluate()
+
+    def _noise(self) -> Tensor:
+        return torch.randn(self.x.shape, generator=self.generator, dtype=self.x.dtype, device=self.x.device)
+
+    def _evaluate(self) -> Evaluation:
+        pairs = None if self.verlet is None else self.verlet.update(self.x, self.box)
+        return evaluate(self.potential, self.x, self.box, pairs)
+
+    def _record(self) -> None:
+        """Save a frame of every replica (in vacuum centred, so that diffusion costs no precision) and, when due, a checkpoint."""
+        if self.box is None:
+            self.x -= self.x.mean(1, keepdim=True)
+        k = len(self.x)
+        frame = {"positions": self.x.cpu().numpy(), "energy": self.now.energy.cpu().numpy(), "time": np.full(k, self.step * self.dt), "replica": np.arange(k)}
+        frame |= {"velocities": self.v.cpu().numpy()} if self.settings.save_velocities else {}
+        frame |= {"box": self.box.cpu().numpy()} if self.box is not None else {}
+        self.recorder.append(**frame)
+        records = self.recorder.done // k
+        if self.path is None or (records % self.settings.checkpoint_every and self.step < self.settings.n_steps):
+            return
+        self.recorder.commit()
+        arrays = {n: getattr(self, n).cpu().numpy() for n in ("x", "v", "noise")}
+        arrays["generator"] = self.generator.get_state().numpy()
+        store.write_checkpoint(self.path, arrays, {"identity": self.identity, "step": self.step, "n_frames": self.recorder.done})
+        if self.verlet is not None:
+            self.verlet.forget()
+        self.now = self._evaluate()
