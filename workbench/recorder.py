@@ -45,7 +45,7 @@ class Recorder:
         else:
             with store.room_on_disk(self.folder):
                 self.system_body = store._encode(system, self.folder, self.system_arrays, "system")
-            self.arrays = {name: _allocate(self.folder / f"{name}.npy", *spec) for name, spec in specs.items()}
+            self.arrays = {name: allocate(self.folder / f"{name}.npy", *spec) for name, spec in specs.items()}
             self.commit()
 
     def append(self, **frames: np.ndarray) -> None:
@@ -124,7 +124,7 @@ class Recorder:
         self.done = self.blocks[-1]
 
 
-def _allocate(path: pathlib.Path, shape: tuple, dtype: np.dtype) -> np.memmap:
+def allocate(path: pathlib.Path, shape: tuple, dtype: np.dtype) -> np.memmap:
     """A zeroed ``.npy`` file whose room on the disk is taken at once, so that a full disk shows here and not halfway."""
     with store.room_on_disk(path):
         try:

@@ -57,7 +57,7 @@ def lattice(n_molecules: int, edge: float, seed: int) -> np.ndarray:
     per_edge = int(np.ceil(n_molecules ** (1 / 3) - 1e-9))
     sites = np.stack(np.meshgrid(*(np.arange(per_edge),) * 3, indexing="ij"), -1).reshape(-1, 3)[:n_molecules]
     molecule = np.array([[0, 0, 0], [BOND, 0, 0], [BOND * np.cos(ANGLE), BOND * np.sin(ANGLE), 0]])
-    turns = scipy.spatial.transform.Rotation.random(n_molecules, random_state=np.random.RandomState(seed)).as_matrix()  # noqa: NPY002
+    turns = scipy.spatial.transform.Rotation.from_quat(np.random.default_rng(seed).normal(size=(n_molecules, 4))).as_matrix()
     return ((sites[:, None] + 0.5) * edge / per_edge + np.einsum("mij,aj->mai", turns, molecule)).reshape(-1, 3)
 
 
