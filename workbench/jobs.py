@@ -67,7 +67,10 @@ class Job:
 
     @property
     def progress(self) -> dict[str, Any]:
-        """``step``, ``total``, ``elapsed`` and ``left`` [s], ``metrics`` and ``history`` (both name -> numbers; history holds 'step'). Empty at first."""
+        """``step``, ``total``, ``elapsed`` and ``left`` [s], ``metrics`` (name -> number), ``history`` (name -> numbers, with 'step').
+
+        Empty until the first step.
+        """
         return _read(self.folder / "progress.json")
 
     @property
@@ -258,7 +261,7 @@ def _work(folder: pathlib.Path) -> None:
 
 
 def _sentence(error: Exception, folder: pathlib.Path) -> str:
-    if isinstance(error, (ValueError, store.DiskFull)):
+    if isinstance(error, ValueError) or type(error).__module__.startswith("workbench."):  # a sentence already
         return str(error)
     if isinstance(error, MemoryError):
         return "there was not enough memory: use fewer frames, fewer replicas or a smaller batch."

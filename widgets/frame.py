@@ -1,0 +1,133 @@
+"""The frame that all panels share: picture two thirds, form one third, progress and status below; one accent colour."""
+
+import html
+import io
+from collections.abc import Callable, Sequence
+
+import ipywidgets as ipw
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+ACCENT = "#0072B2"
+BEAD_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
+"""The palette of Okabe and Ito: told apart by the colour-blind, and in print."""
+FREE_COLOUR = "#B8B8B8"
+
+CSS = """<style>
+.cgw {font-size: 13px; overflow: hidden; container-type: inline-size}
+.cgw .widget-html, .cgw .widget-html-content {line-height: 1.35}
+.cgw-body {display: flex; flex-flow: row nowrap; gap: 14px; align-items: stretch}
+.cgw-picture {flex: 2 1 0; min-width: 0; overflow: hidden}
+.cgw-form {flex: 1 1 0; min-width: 270px; overflow: hidden}
+@container (max-width: 620px) {.cgw-body {flex-wrap: wrap} .cgw-picture, .cgw-form {flex: 1 1 100%}}
+.cgw-scroll {max-height: 430px; overflow-y: auto; overflow-x: hidden; padding-right: 6px}
+.cgw-foot {border-top: 1px solid var(--jp-border-color2); margin-top: 8px; padding-top: 6px}
+.cgw-row {flex-flow: row wrap; align-items: center; gap: 4px 6px}
+.cgw .widget-button, .cgw .widget-toggle-button {margin: 0; border-radius: 3px}
+.cgw .widget-button:focus-visible, .cgw .widget-toggle-button:focus-visible {outline: 2px solid #0072B2; outline-offset: 1px}
+.cgw .cgw-accent {background: #0072B2; color: white}
+.cgw-status {min-height: 20px; overflow-wrap: anywhere}
+.cgw-note {color: var(--jp-ui-font-color2)}
+.cgw-bad {color: #A33B00; font-weight: 600}
+.cgw-head {font-weight: 600; margin: 2px 0 4px}
+.cgw-help {color: var(--jp-ui-font-color2); font-size: 11px; line-height: 1.25; margin: -2px 0 5px}
+.cgw-code pre {background: var(--jp-layout-color2); padding: 8px 10px; margin: 4px 0; font-size: 12px; line-height: 1.4;
+  white-space: pre-wrap; overflow-wrap: anywhere; user-select: all}
+.cgw-code button {border: 1px solid var(--jp-border-color1); background: var(--jp-layout-color1); border-radius: 3px; cursor: pointer}
+.cgw-bead {align-items: center; gap: 6px; border-left: 4px solid transparent; padding: 1px 4px; min-height: 28px}
+.cgw-bead.cgw-chosen {border-left-color: #0072B2; background: var(--jp-layout-color2)}
+.cgw-steps {flex-flow: row wrap; gap: 4px; margin-bottom: 10px}
+.cgw-steps .widget-button {height: 44px; line-height: 1.25; white-space: pre-line; text-align: left; flex: 1 1 118px; min-width: 0;
+  width: auto; padding: 2px 8px; border-bottom: 3px solid transparent; overflow: hidden; text-overflow: ellipsis}
+.cgw-steps .cgw-here {border-bottom-color: #0072B2; font-weight: 600}
+.cgw img {max-width: 100%; height: auto; object-fit: contain}
+.cgw-picture > .widget-image {align-self: flex-start}
+</style>"""
+
+
+def text(message: str = "", kind: str = "note") -> str:
+    """One line of plain text as HTML; ``kind`` is 'note', 'bad', 'head', 'help' or 'plain'."""
+    return f'<div class="cgw-{kind}">{html.escape(message)}</div>'
+
+
+def button(description: str, tooltip: str, on_click: Callable[[], None], *, icon: str = "", accent: bool = False) -> ipw.Button:
+    """A button as wide as its words. ``on_click`` takes nothing."""
+    made = ipw.Button(description=description, tooltip=tooltip, icon=icon, layout=ipw.Layout(width="auto"))
+    made.on_click(lambda _: on_click())
+    if accent:
+        made.add_class("cgw-accent")
+    return made
+
+
+def enable(made: ipw.Button, tooltip: str, reason: str = "") -> None:
+    """Enable a button, or disable it with the ``reason`` shown on hover."""
+    made.disabled, made.tooltip = bool(reason), reason or tooltip
+
+
+def png(draw: Callable, size: tuple[float, float] = (6.4, 4.2), n_axes: int = 1, dpi: int = 110) -> bytes:
+    """PNG of what ``draw(*axes)`` draws, without any state of pyplot."""
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    draw(*[figure.add_subplot(1, n_axes, i + 1) for i in range(n_axes)])
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi)
+    return buffer.getvalue()
+
+
+class Status(ipw.HTML):
+    """One line of status, or one sentence of what went wrong and what to do."""
+
+    def __init__(self):
+        super().__init__()
+        self.add_class("cgw-status")
+
+    def say(self, message: str) -> None:
+        """Something good to know."""
+        self.value = text(message)
+
+    def refuse(self, message: str) -> None:
+        """Something that cannot be."""
+        self.value = text(message, "bad")
+
+
+class Panel(ipw.VBox):
+    """Picture, form, foot. ``code()`` gives the workbench calls of this panel; ``still()`` the PNG of its picture or None."""
+
+    def __init__(
+        self, picture: Sequence[ipw.Widget], form: Sequence[ipw.Widget], foot: Sequence[ipw.Widget], code: Callable, still: Callable
+    ):
+        self._still = still
+        left, right = ipw.VBox(list(picture)), ipw.VBox(list(form))
+        left.add_class("cgw-picture")
+        right.add_class("cgw-form")
+        body = ipw.HBox([left, right])
+        body.add_class("cgw-body")
+        self._code, self._code_box = code, ipw.HTML()
+        self._code_box.add_class("cgw-code")
+        self._code_button = button(
+            "Copy as code", "The workbench calls of this panel, ready to paste into a cell.", self._toggle_code, icon="code"
+        )
+        below = ipw.VBox([*foot, ipw.HBox([self._code_button]), self._code_box])
+        below.add_class("cgw-foot")
+        super().__init__([ipw.HTML(CSS, layout=ipw.Layout(display="none")), body, below])
+        self.add_class("cgw")
+
+    def _toggle_code(self) -> None:
+        if self._code_box.value:
+            self._code_box.value = ""
+            return
+        code = html.escape(self._code(), quote=True)
+        self._code_box.value = (
+            f'<pre>{code}</pre><button onclick="navigator.clipboard.writeText(this.previousElementSibling.textContent);'
+            "this.textContent='copied'\">copy</button>"
+        )
+
+    def _repr_mimebundle_(self, **kwargs):
+        """With a PNG beside the widget: a shared, untrusted or printed notebook still shows a picture."""
+        bundle = super()._repr_mimebundle_(**kwargs)
+        picture = self._still()
+        if bundle and picture:
+            import base64
+
+            bundle["image/png"] = base64.b64encode(picture).decode()
+        return bundle

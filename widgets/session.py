@@ -1,0 +1,105 @@
+"""One session: what is chosen and computed so far, what has gone out of date, and where it is kept.
+
+``session.json`` in the folder remembers system, mapping and jobs, so that a session opened again goes on where it was.
+"""
+
+import contextlib
+import json
+import pathlib
+from typing import Any
+
+import traitlets
+
+from workbench import jobs, projection, rooms, store
+from workbench import settings as _settings
+
+PARENTS = {
+    "system": (),
+    "mapping": ("system",),
+    "all_atom": ("system",),
+    "data": ("all_atom", "mapping"),
+    "fit": ("data",),
+    "model": ("fit",),
+    "report": ("data", "model"),
+}
+
+
+class Session(traitlets.HasTraits):
+    """The nouns of one pipeline. A change of one makes all that was made from it out of date, never wrong in silence."""
+
+    folder = traitlets.Instance(pathlib.Path)
+    system = traitlets.Any(None, allow_none=True, help="workbench.types.System")
+    mapping = traitlets.Any(None, allow_none=True, help="workbench.types.Mapping")
+    all_atom = traitlets.Any(None, allow_none=True, help="workbench.types.Trajectory of atoms")
+    data = traitlets.Any(None, allow_none=True, help="workbench.types.ReferenceData")
+    fit = traitlets.Any(None, allow_none=True, help="workbench.types.Fit")
+    model = traitlets.Any(None, allow_none=True, help="workbench.types.Trajectory of beads")
+    report = traitlets.Any(None, allow_none=True, help="workbench.validation.Report")
+    code = traitlets.Dict(help="name -> the workbench calls that made it")
+    changes = traitlets.Int(0, help="Counts every change, for whoever shows the state.")
+
+    def __init__(self, folder: Any = "runs/workbench"):
+        self._made_from: dict[str, dict[str, Any]] = {}
+        self.jobs: dict[str, pathlib.Path] = {}
+        self.system_settings: tuple[str, dict] | None = None
+        super().__init__(folder=pathlib.Path(folder).resolve())
+        self.observe(self._changed, list(PARENTS))
+
+    def _changed(self, change: dict) -> None:
+        self._made_from[change["name"]] = {parent: self._mark(parent) for parent in PARENTS[change["name"]]}
+        self.changes += 1
+
+    def _mark(self, name: str) -> Any:
+        """What tells one value from another: a mapping made again the same way is the same."""
+        value = getattr(self, name)
+        return store.identity(value) if name == "mapping" else value
+
+    def stale(self, name: str) -> bool:
+        """Whether ``name`` is there but something that it was made from has changed since."""
+        if getattr(self, name) is None:
+            return False
+        made_from = self._made_from.get(name, {})
+        return any(self._mark(parent) != mark or self.stale(parent) for parent, mark in made_from.items())
+
+    def has(self, name: str) -> bool:
+        """Whether ``name`` is there and up to date."""
+        return getattr(self, name) is not None and not self.stale(name)
+
+    def project(self) -> Any:
+        """The reference data of the mapping and frames of now, projected when first needed."""
+        if not self.has("data"):
+            self.data = projection.project(self.all_atom, self.mapping)
+        return self.data
+
+    def job_folder(self, step: str, verb: str, inputs: tuple) -> pathlib.Path:
+        """A folder of its own for every identity of a job: two settings never share one."""
+        return self.folder / step / store.identity(verb, inputs)[:8]
+
+    def save(self) -> None:
+        """Remember what is up to date."""
+        system = None if self.system_settings is None else {"name": self.system_settings[0], "options": self.system_settings[1]}
+        body = {"system": system, "jobs": {step: str(path.relative_to(self.folder)) for step, path in self.jobs.items()}}
+        if self.mapping is not None and not self.stale("mapping"):
+            store.save(self.mapping, self.folder / "mapping.json")
+        store.write_bytes(self.folder / "session.json", json.dumps(body, indent=1).encode())
+
+    def restore(self) -> None:
+        """Load system and mapping as they were saved here, if they were; the panels find their jobs by ``jobs``."""
+        path = self.folder / "session.json"
+        if not path.exists():
+            return
+        body = store.read_json(path)
+        self.jobs = {step: self.folder / where for step, where in body["jobs"].items() if (self.folder / where / "job.json").exists()}
+        if body["system"]:
+            method = rooms.method("systems", body["system"]["name"])
+            self.system_settings = body["system"]["name"], body["system"]["options"]
+            self.system = method.load(_settings.from_dict(method.Settings, body["system"]["options"]))
+        if self.system is not None and (self.folder / "mapping.json").exists():
+            with contextlib.suppress(ValueError):
+                mapping = store.load(self.folder / "mapping.json")
+                mapping.beads(self.system)
+                self.mapping = mapping
+
+    def attach(self, step: str) -> jobs.Job | None:
+        """The job of a step as it was left, or None."""
+        return jobs.attach(self.jobs[step]) if step in self.jobs else None

@@ -1,0 +1,168 @@
+"""Molecules in three dimensions, by NGL (Rose et al., Bioinformatics 34, 3755 (2018)): picking atoms, drawing beads, playing frames.
+
+NGL counts in angstrom; everything that comes in here is in nm.
+"""
+
+import json
+import warnings
+from collections.abc import Callable, Sequence
+
+import ipywidgets as ipw
+import numpy as np
+
+from widgets import frame
+from workbench import units
+from workbench.systems._pdb import pdb_text
+from workbench.types import Beads, System
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it asks a deprecated package for its own version
+    import nglview
+
+MOST_ATOMS = 6000
+"""More atoms than this are not drawn; the first molecules are."""
+
+# One representation of the molecule, coloured atom by atom, and one translucent sphere a bead. A sphere cannot be picked, so that
+# a click goes through it to the atom; the default click would move the camera.
+PAINT = """/* paint */ (function(stage, scene) {
+  stage.mouseControls.remove('clickPick-left');
+  const molecule = stage.compList[0];
+  if (!molecule) return;
+  const id = NGL.ColormakerRegistry.addScheme(function() {
+    this.atomColor = atom => scene.colours[atom.index];
+  });
+  molecule.removeAllRepresentations();
+  molecule.addRepresentation('ball+stick', {color: id, multipleBond: 'symmetric', radiusScale: 0.9});
+  stage.compList.filter(c => c.name === 'beads').forEach(c => stage.removeComponent(c));
+  if (scene.spheres.length) {
+    const shape = new NGL.Shape('beads', {disableImpostor: false});
+    scene.spheres.forEach(s => shape.addSphere(s.at, s.rgb, s.radius, s.name));
+    stage.addComponentFromObject(shape).addRepresentation('buffer', {opacity: 0.35, disablePicking: true, depthWrite: false});
+  }
+  window.cgwStage = stage;
+})(this.stage, %s);"""
+
+
+class MoleculeView(ipw.VBox):
+    """A system in three dimensions. ``on_pick(atom)`` is called with the index of the atom that was clicked."""
+
+    def __init__(self, on_pick: Callable[[int], None] | None = None, height: str = "380px"):
+        self._on_pick, self._height = on_pick, height
+        self._view: nglview.NGLWidget | None = None
+        self.atoms = np.zeros(0, np.int64)
+        super().__init__()
+
+    def show(self, system: System, atoms: Sequence[int]) -> None:
+        """Draw these atoms of ``system`` (the first few thousand of them)."""
+        self.atoms = np.asarray(atoms, np.int64)[:MOST_ATOMS]
+        self._view = _stage(self._height)
+        self._view.add_structure(nglview.TextStructure(pdb_text(system, self.atoms)), default_representation=False)
+        self._view.center()
+        self._view.observe(self._picked, "picked")
+        self.children = [self._view]
+
+    def paint(self, colours: Sequence[str], spheres: Sequence[tuple[np.ndarray, float, str, str]]) -> None:
+        """Colour every drawn atom, and draw spheres (centre [nm], radius [nm], colour, name)."""
+        if self._view is None:
+            return
+        scene = {
+            "colours": [int(colour[1:], 16) for colour in colours],
+            "spheres": [
+                {"at": (np.asarray(at) / units.ANGSTROM).tolist(), "radius": radius / units.ANGSTROM, "rgb": rgb(colour), "name": name}
+                for at, radius, colour, name in spheres
+            ],
+        }
+        self._view._ngl_msg_archive = [m for m in self._view._ngl_msg_archive if m["methodName"] != "executeCode"]
+        waiting = self._view._ngl_displayed_callbacks_before_loaded
+        waiting[:] = [call for call in waiting if call._method_name != "executeCode"]
+        self._view._execute_js_code(PAINT % json.dumps(scene), fire_embed=True)
+
+    def _picked(self, change: dict) -> None:
+        atom = change["new"].get("atom1")
+        if atom and "bond" not in change["new"] and self._on_pick:
+            self._on_pick(int(self.atoms[int(atom["index"])]))
+
+
+def _stage(height: str) -> nglview.NGLWidget:
+    """An empty stage as wide as its place."""
+    view = nglview.NGLWidget()
+    view._view_width, view._view_height = "100%", height
+    view.camera = "perspective"
+    return view
+
+
+def rgb(colour: str) -> list[float]:
+    """``"#0072B2"`` as three numbers from 0 to 1."""
+    return [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+
+
+class _Frames(nglview.Trajectory):
+    """Frames of beads for NGL, each laid over the first; they can be exchanged while they play."""
+
+    def __init__(self, beads: Beads, positions: np.ndarray):
+        self.ext, self.params, self.shown = "pdb", {}, True
+        self.id = "frames"
+        self.beads = beads
+        self.put(positions)
+
+    def put(self, positions: np.ndarray) -> None:
+        """Other frames (F, B, 3) [nm]."""
+        centred = positions - positions.mean(1, keepdims=True)
+        self.coordinates = np.stack([_superpose(x, centred[0]) for x in centred]) / units.ANGSTROM
+
+    def get_coordinates(self, index: int) -> np.ndarray:
+        return self.coordinates[index].astype(np.float32)
+
+    @property
+    def n_frames(self) -> int:
+        return len(self.coordinates)
+
+    def get_structure_string(self) -> str:
+        lines = [
+            f"HETATM{i + 1:5d}  C   BEA A{int(molecule) % 9999 + 1:4d}    {x:8.3f}{y:8.3f}{z:8.3f}  1.00  0.00           C"
+            for i, (molecule, (x, y, z)) in enumerate(zip(self.beads.molecule, self.coordinates[0], strict=True))
+        ]
+        lines += [f"CONECT{i + 1:5d}{j + 1:5d}" for i, j in self.beads.bonds]
+        return "\n".join([*lines, "END", ""])
+
+
+def _superpose(x: np.ndarray, onto: np.ndarray) -> np.ndarray:
+    """``x`` turned onto ``onto``, both (B, 3) and centred (Kabsch, Acta Cryst. A32, 922 (1976))."""
+    u, _, v = np.linalg.svd(x.T @ onto)
+    u[:, -1] *= np.sign(np.linalg.det(u @ v))
+    return x @ u @ v
+
+
+class Playback(ipw.VBox):
+    """Frames of beads that play in three dimensions; new frames can arrive while they do."""
+
+    def __init__(self, height: str = "260px"):
+        self._height = height
+        self._frames: _Frames | None = None
+        super().__init__()
+
+    def show(self, beads: Beads, positions: np.ndarray) -> None:
+        """Play frames (F, B, 3) [nm] of ``beads``."""
+        if self._frames is not None and self._frames.beads is beads:
+            self._frames.put(positions)
+            self._play.max = self._slider.max = self._view.max_frame = len(positions) - 1
+            return
+        self._frames = _Frames(beads, positions)
+        self._view = _stage(self._height)
+        self._view.add_trajectory(self._frames, default_representation=False)
+        names = list(dict.fromkeys(beads.types))
+        colours = [frame.BEAD_COLOURS[names.index(kind) % len(frame.BEAD_COLOURS)] for kind in beads.types]
+        self._view._execute_js_code(
+            f"""(function(stage, colours) {{
+  const id = NGL.ColormakerRegistry.addScheme(function() {{ this.atomColor = atom => colours[atom.index]; }});
+  stage.compList[0].addRepresentation('ball+stick', {{color: id, radiusType: 'size', radiusSize: 0.5, aspectRatio: 1.6}});
+  stage.autoView();
+}})(this.stage, {json.dumps([int(c[1:], 16) for c in colours])});""",
+            fire_embed=True,
+        )
+        last = len(positions) - 1
+        self._play = ipw.Play(min=0, max=last, interval=120, layout=ipw.Layout(width="auto"))
+        self._slider = ipw.IntSlider(min=0, max=last, description="frame", layout=ipw.Layout(flex="1 1 auto", width="auto"))
+        ipw.jslink((self._play, "value"), (self._slider, "value"))
+        self._slider.observe(lambda change: setattr(self._view, "frame", min(change["new"], self._frames.n_frames - 1)), "value")
+        self.children = [self._view, ipw.HBox([self._play, self._slider])]
