@@ -58,11 +58,13 @@ def sample(system: System, settings: Settings, *, on_step: Callable[[int, dict],
     ``store.Damaged`` for a damaged folder; ``store.DiskFull`` where there is no room for all frames.
     """
     identity = store.identity("reference.sample", system, settings)
+    new = checkpoint is None or not (pathlib.Path(checkpoint) / "manifest.json").exists()
+    context = _context(system, settings) if new else None  # before the folder is made: a missing GPU leaves no trace
     recorder = _recorder(system, settings, identity, checkpoint)
     saved = None if checkpoint is None else store.read_checkpoint(pathlib.Path(checkpoint) / "checkpoint.bin", identity)
     if recorder.complete:
         return recorder.trajectory()
-    context = _context(system, settings)
+    context = context or _context(system, settings)
     per_frame = _steps(settings.interval_ps, settings.timestep_fs)
     warming = -(-_steps(settings.equilibration_ps, settings.timestep_fs, least=0) // per_frame)
     masses = np.array(system.masses)
@@ -86,7 +88,7 @@ def sample(system: System, settings: Settings, *, on_step: Callable[[int, dict],
             raise _unstable(frame, settings)
         if frame > 0:
             recorder.append(**_arrays(state, system, settings, frame * per_frame * settings.timestep_fs * units.FEMTOSECOND, energy))
-        if interval % settings.checkpoint_every == 0 or recorder.complete:
+        if frame % settings.checkpoint_every == 0 or recorder.complete:
             _save(context, recorder, interval, identity, checkpoint)
         if on_step is not None:
             time = interval * per_frame * settings.timestep_fs * units.FEMTOSECOND
@@ -174,6 +176,8 @@ def _save(context: openmm.Context, recorder: Recorder, interval: int, identity: 
     if folder is not None:
         meta = {"identity": identity, "n_frames": recorder.done, "interval": interval}
         store.write_checkpoint(pathlib.Path(folder) / "checkpoint.bin", {"context": np.frombuffer(text, np.uint8)}, meta)
+    if context.getPlatform().getName() == "CPU":
+        context.reinitialize()  # the neighbour list, too, must be one that a new process would build
     context.loadCheckpoint(text)
 
 
