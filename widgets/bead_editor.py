@@ -67,16 +67,21 @@ class BeadEditor:
         self.state = dataclasses.replace(self.state, current=bead)
         return ""
 
-    def toggle(self, atom: int) -> str:
-        """A pick: put an atom of the system into the current bead, free it when it is there, move it when it is elsewhere."""
+    def toggle(self, atom: int, *, residue: bool = False) -> str:
+        """A pick: put an atom of the system (or its whole ``residue``) into the current bead; free it when it is there already.
+
+        An atom of another bead moves.
+        """
         where = np.argwhere(self.copies == atom)
         if not len(where):
             raise ValueError(f"atom {atom} belongs to another kind of molecule, which this mapping leaves out.")
         inside = int(where[0][1])
-        if inside in self.current.atoms:
-            self._set_atoms(set(self.current.atoms) - {inside})
-            return f"atom {inside} ({self.atom_name(inside)}) is free again."
-        return self._set_atoms({*self.current.atoms, inside})
+        residues = self.system.residue[self.copies[0]]
+        picked = set(np.flatnonzero(residues == residues[inside]).tolist()) if residue else {inside}
+        if picked <= set(self.current.atoms):
+            self._set_atoms(set(self.current.atoms) - picked)
+            return f"{self._named(sorted(picked))} free again."
+        return self._set_atoms({*self.current.atoms, *picked})
 
     def type_atoms(self, text: str) -> str:
         """Give the current bead the atoms of a text such as ``1,2,5-8`` (counted from 0)."""
@@ -144,7 +149,7 @@ class BeadEditor:
 
     def mapping(self) -> types.Mapping:
         """The mapping as it stands. Raises ``ValueError`` where a bead is empty or an atom stands in two beads."""
-        if self._loaded and self._loaded[0].beads == self.beads:
+        if self._is_loaded():
             return self._loaded[1]
         return by_pick.build(self.system, None, self.settings())
 
@@ -156,7 +161,7 @@ class BeadEditor:
         names, kinds = tuple(bead.name for bead in self.beads), tuple(bead.kind for bead in self.beads)
         return by_pick.Settings(
             atoms=tuple(bead.atoms for bead in self.beads),
-            names=names,
+            names=() if names == tuple(f"B{i + 1}" for i in range(len(names))) else names,
             types=() if kinds == names else kinds,
             molecule=int(self.system.molecule[self.copies[0][0]]),
         )
@@ -175,9 +180,25 @@ class BeadEditor:
         several = len(set(self.system.residue[self.copies[0]].tolist())) > 1
         return f"{self.system.residue_names[index] + ' ' if several else ''}{self.system.atom_names[index]}"
 
+    def _named(self, atoms: list[int]) -> str:
+        return f"atom{'s' if len(atoms) > 1 else ''} {', '.join(f'{a} ({self.atom_name(a)})' for a in atoms)}"
+
+    def centres(self, bead: int) -> np.ndarray:
+        """Where a bead stands in every like molecule [nm], (molecules, 3)."""
+        if self._is_loaded():
+            template = next(t for t in self._loaded[1].templates if t.topology == self.topology)
+            return np.einsum("n,mnd->md", template.weights[bead], self.system.positions[self.copies])
+        atoms = list(self.beads[bead].atoms)
+        masses = self.system.masses[self.copies[0][atoms]]
+        masses = masses if masses.sum() > 0 else np.ones(len(atoms))
+        return np.einsum("n,mnd->md", masses / masses.sum(), self.system.positions[self.copies[:, atoms]])
+
     def mass(self, bead: int) -> float:
         """Mass of a bead [amu]."""
         return float(self.system.masses[self.copies[0][list(self.beads[bead].atoms)]].sum())
+
+    def _is_loaded(self) -> bool:
+        return self._loaded is not None and self._loaded[0].beads == self.beads
 
     def _set_atoms(self, atoms: set[int]) -> str:
         notes, changed = [], {}
@@ -185,8 +206,7 @@ class BeadEditor:
             taken = sorted(atoms & set(bead.atoms))
             if i != self.state.current and taken:
                 changed[i] = dataclasses.replace(bead, atoms=tuple(a for a in bead.atoms if a not in atoms))
-                names = ", ".join(f"{a} ({self.atom_name(a)})" for a in taken)
-                notes.append(f"atom {names} moved from '{bead.name}' to '{self.current.name}'.")
+                notes.append(f"{self._named(taken)} moved from '{bead.name}' to '{self.current.name}'.")
         self._replace({**changed, self.state.current: dataclasses.replace(self.current, atoms=tuple(sorted(atoms)))})
         return " ".join(notes)
 

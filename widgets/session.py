@@ -45,6 +45,16 @@ class Session(traitlets.HasTraits):
         super().__init__(folder=pathlib.Path(folder).resolve())
         self.observe(self._changed, list(PARENTS))
 
+    @classmethod
+    def of(cls, source: Any, folder: Any = "runs/workbench", **nouns: Any) -> "Session":
+        """``source`` where it is a session already; else a new one that holds ``nouns``: how a panel works alone."""
+        if isinstance(source, Session):
+            return source
+        session = cls(folder)
+        for name, value in nouns.items():
+            setattr(session, name, value)
+        return session
+
     def _changed(self, change: dict) -> None:
         self._made_from[change["name"]] = {parent: self._mark(parent) for parent in PARENTS[change["name"]]}
         self.changes += 1

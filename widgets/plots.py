@@ -1,0 +1,140 @@
+"""Pictures: every function takes ``(result, ax)`` and returns ``ax``. No state of pyplot is used."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from widgets.frame import ACCENT, BEAD_COLOURS, FREE_COLOUR
+from workbench import units
+from workbench.types import Mapping, Observation, System
+
+GREY = "#777777"
+
+
+def _plain(ax: Any) -> Any:
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def message(text: str, ax: Any) -> Any:
+    """An empty place that says what will be seen here."""
+    ax.set_axis_off()
+    ax.text(0.5, 0.5, text, ha="center", va="center", color=GREY, fontsize=11, wrap=True, transform=ax.transAxes)
+    return ax
+
+
+def loss(history: dict[str, Sequence], ax: Any) -> Any:
+    """Training and validation loss of a fit on a log axis; the loss of the prior is the line to beat."""
+    steps = np.asarray(history.get("step", history.get("epoch", ())), float)
+    prior = [float(v) for v in history.get("prior_loss", ()) if v is not None]
+    for name, colour, label in (("train_loss", GREY, "training"), ("validation_loss", ACCENT, "validation")):
+        values = np.array([np.nan if v is None else v for v in history.get(name, ())], float)
+        if values.size:
+            ax.plot(steps[: len(values)], values, color=colour, lw=1.8, marker="o" if len(values) < 40 else None, ms=3, label=label)
+    if prior and np.isfinite(prior[-1]):
+        ax.axhline(prior[-1], color=BEAD_COLOURS[1], ls="--", lw=1.5, label="prior alone")
+    ax.set_yscale("log")
+    ax.minorticks_on()
+    ax.yaxis.set_major_formatter(_short)
+    ax.yaxis.set_minor_formatter(_short if _narrow(ax) else _nothing)
+    ax.set_xlabel("epoch")
+    ax.set_ylabel("force loss per component [(kJ/mol/nm)²]")
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(frameon=False)
+    return _plain(ax)
+
+
+def _short(value: float, _: Any) -> str:
+    return f"{value:,.0f}".replace(",", "\u00a0") if value >= 10 else f"{value:.3g}"
+
+
+def _nothing(value: float, _: Any) -> str:
+    return ""
+
+
+def _narrow(ax: Any) -> bool:
+    low, high = ax.get_ylim()
+    return low > 0 and high / low < 4
+
+
+def series(history: dict[str, Sequence], name: str, label: str, ax: Any) -> Any:
+    """One metric of a running job against its step, with the running mean."""
+    steps = np.asarray(history.get("step", ()), float)
+    values = np.array([np.nan if v is None else v for v in history.get(name, ())], float)
+    ax.plot(steps[: len(values)], values, color="#BBBBBB", lw=0.8)
+    good = np.isfinite(values)
+    if good.any():
+        ax.plot(
+            steps[: len(values)][good], np.cumsum(values[good]) / np.arange(1, good.sum() + 1), color=ACCENT, lw=1.8, label="running mean"
+        )
+        ax.legend(frameon=False, loc="upper right")
+    ax.set_xlabel("frame")
+    ax.set_ylabel(label)
+    return _plain(ax)
+
+
+def free_energy(surface: Observation, ax: Any, title: str = "") -> Any:
+    """Free-energy surface over two dihedrals, in kBT above its minimum."""
+    kt = units.thermal_energy(surface.state.temperature)
+    values = np.where(np.isfinite(surface.value), surface.value, np.nan) / kt
+    image = ax.imshow(values.T, origin="lower", extent=(-180, 180, -180, 180), cmap="viridis", vmin=0, vmax=8, interpolation="nearest")
+    ax.set_xticks((-180, -90, 0, 90, 180))
+    ax.set_yticks((-180, -90, 0, 90, 180))
+    ax.set_xlabel("φ [°]")
+    ax.set_ylabel("ψ [°]")
+    ax.set_title(title, fontsize=10)
+    ax.figure.colorbar(image, ax=ax, label="free energy [kT]", shrink=0.85)
+    return ax
+
+
+def distribution(observations: Sequence[tuple[str, Observation]], ax: Any) -> Any:
+    """One-dimensional distributions with their error bands: the first (reference) in grey, the others in colour."""
+    for (label, observed), colour in zip(observations, (GREY, *BEAD_COLOURS), strict=False):
+        x = np.asarray(observed.x[0])
+        ax.plot(x, observed.value, color=colour, lw=1.8, label=label)
+        ax.fill_between(x, observed.value - observed.error, observed.value + observed.error, color=colour, alpha=0.25, lw=0)
+    ax.set_xlabel(f"{observations[0][1].name} [{observations[0][1].x_unit}]")
+    ax.set_ylabel("density")
+    ax.legend(frameon=False)
+    return _plain(ax)
+
+
+def molecule(system: System, mapping: Mapping | None, ax: Any) -> Any:
+    """The first molecule drawn flat along its two longest axes, its atoms and beads in their colours."""
+    atoms = np.flatnonzero(system.molecule == 0)
+    flat, order, turn = _flatten(system.positions[atoms])
+    index = {int(atom): i for i, atom in enumerate(atoms)}
+    for i, j in system.bonds:
+        if int(i) in index:
+            ends = flat[[index[int(i)], index[int(j)]]]
+            ax.plot(ends[:, 0], ends[:, 1], color="#999999", lw=2, zorder=1)
+    colours = [FREE_COLOUR] * len(atoms)
+    fits = [t for t in mapping.templates if t.weights.shape[1] == len(atoms)] if mapping is not None else []
+    for template in fits[:1]:
+        centres = (template.weights @ system.positions[atoms] - system.positions[atoms].mean(0)) @ turn
+        for bead, (name, centre) in enumerate(zip(template.names, centres, strict=True)):
+            colour = BEAD_COLOURS[bead % len(BEAD_COLOURS)]
+            for atom in template.atoms(bead):
+                colours[atom] = colour
+            ax.scatter(*centre[:2], s=1500, color=colour, alpha=0.3, zorder=0, lw=0)
+            ax.annotate(name, centre[:2], xytext=(0, 20), textcoords="offset points", ha="center", color=colour, weight="bold")
+    sizes = [60 if system.elements[a] == "H" else 190 for a in atoms]
+    ax.scatter(
+        flat[order, 0], flat[order, 1], s=np.array(sizes)[order], c=[colours[i] for i in order], zorder=2, edgecolors="white", lw=0.8
+    )
+    for i, atom in enumerate(atoms):
+        if system.elements[atom] != "H":
+            ax.text(*flat[i, :2], system.elements[atom], ha="center", va="center", fontsize=7, zorder=3, color="white")
+    ax.set_aspect("equal")
+    ax.margins(0.14)
+    ax.set_axis_off()
+    return ax
+
+
+def _flatten(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Positions (n, 3) along the principal axes, an order from back to front, and the rotation."""
+    centred = positions - positions.mean(0)
+    turn = np.linalg.svd(centred, full_matrices=False)[2].T
+    flat = centred @ turn
+    return flat, np.argsort(flat[:, 2]), turn
