@@ -8,7 +8,7 @@ import pytest
 
 from workbench import units
 from workbench.observables import _base, bonded
-from workbench.types import Trajectory
+from workbench.types import Beads, Trajectory
 
 
 def reference_chain() -> Trajectory:
@@ -93,6 +93,23 @@ def test_like_terms_are_pooled_and_boxes_are_periodic():
         Trajectory(positions=positions, box=np.ones((3, 3))), bonded.Settings(beads=((0, 1), (2, 3)), range=(0.1, 0.3), n_bins=4)
     )
     assert found.value * 0.05 == pytest.approx([0.0, 0.5, 0.0, 0.5])
+
+
+def test_terms_are_named_and_pooled_by_molecule():
+    """Two like trimers and a dimer whose beads bear the same names: places of like molecules are one, others are told apart."""
+    beads = Beads.from_bonds(
+        names=("A", "B", "C", "A", "B", "C", "A", "B"),
+        types=("A",) * 8,
+        masses=(1.0,) * 8,
+        molecule=(0, 0, 0, 1, 1, 1, 2, 2),
+        bonds=((0, 1), (1, 2), (3, 4), (4, 5), (6, 7)),
+    )
+    assert bonded.named_terms(beads) == [
+        ("bond A-B (0-1)", ((0, 1), (3, 4))),
+        ("bond B-C", ((1, 2), (4, 5))),
+        ("bond A-B (6-7)", ((6, 7),)),
+        ("angle A-B-C", ((0, 1, 2), (3, 4, 5))),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 
 from workbench.observables import _base
 from workbench.settings import field, settings
-from workbench.types import Observation, Trajectory
+from workbench.types import Beads, Observation, Trajectory
 
 KINDS = {2: ("distance", "nm"), 3: ("angle", "rad"), 4: ("dihedral", "rad")}
 
@@ -35,6 +35,24 @@ def terms(settings: Settings) -> tuple[tuple[int, ...], ...]:
     return found
 
 
+def named_terms(beads: Beads) -> list[tuple[str, tuple[tuple[int, ...], ...]]]:
+    """All bonds, angles and dihedrals: a name, and the terms at that place in every molecule with the same beads, to be pooled."""
+    inside: dict[int, list[int]] = {}
+    for bead, molecule in enumerate(beads.molecule.tolist()):
+        inside.setdefault(molecule, []).append(bead)
+    place = {bead: k for members in inside.values() for k, bead in enumerate(members)}  # within its molecule
+    like = {molecule: tuple(beads.names[bead] for bead in members) for molecule, members in inside.items()}
+    pooled: dict[tuple, list[tuple[int, ...]]] = {}
+    for kind, rows in (("bond", beads.bonds), ("angle", beads.angles), ("dihedral", beads.dihedrals)):
+        for term in map(tuple, rows.tolist()):
+            key = (kind, like[int(beads.molecule[term[0]])], tuple(place[bead] for bead in term))
+            pooled.setdefault(key, []).append(term)
+    names = [f"{kind} {'-'.join(molecule[k] for k in places)}" for kind, molecule, places in pooled]
+    first = ["-".join(map(str, terms[0])) for terms in pooled.values()]
+    unique = [f"{name} ({where})" if names.count(name) > 1 else name for name, where in zip(names, first, strict=True)]
+    return list(zip(unique, map(tuple, pooled.values()), strict=True))
+
+
 def limits(trajectory: Trajectory, settings: Settings) -> tuple[float, float]:
     """Lowest and highest edge of the bins [nm or rad]: as set, or that of the data; a dihedral's is -pi to pi."""
     named = terms(settings)
@@ -49,9 +67,9 @@ def limits(trajectory: Trajectory, settings: Settings) -> tuple[float, float]:
         finite = values[np.isfinite(values)]
         if finite.size:
             low, high = min(low, float(finite.min())), max(high, float(finite.max()))
-    if not low < high:
-        raise ValueError(f"{KINDS[len(named[0])][0]} {named[0]} has no spread in this trajectory: set the range.")
-    pad = 0.01 * (high - low)
+    if low > high:
+        raise ValueError(f"no value of {KINDS[len(named[0])][0]} {named[0]} is finite: leave out the frames that blew up.")
+    pad = 0.01 * (high - low) or 0.01  # one that never changes is shown 0.01 nm or rad around it
     return low - pad, high + pad
 
 

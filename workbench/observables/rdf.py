@@ -107,7 +107,7 @@ def observation(sums: np.ndarray, labels: np.ndarray, trajectory: Trajectory, se
         error=error,
         unit="",
         x_unit="nm",
-        n_effective=float(min(len(labels), independent)),
+        n_effective=float(min(len(labels), independent)) if np.isfinite(independent) else 0.0,
         state=_base.one_state(trajectory),
     )
 
