@@ -28,11 +28,12 @@ def search(positions: Tensor, box: Tensor | None, reach: float, excluded: Tensor
 
     Raises ``ValueError`` where ``reach`` is beyond half of a box length: the nearest image would not be the only one.
     """
+    positions, box = positions.detach(), None if box is None else box.detach()
     if box is not None and reach > 0.5 * float(box.min()):
         raise ValueError(f"a range of {reach:.3f} nm does not fit a box of {float(box.min()):.3f} nm: it must be at most half of it.")
     n_beads = positions.shape[1]
     find = _dense if n_beads <= DENSE_UP_TO else _by_tree
-    first, second = find(positions.detach(), box, reach)
+    first, second = find(positions, box, reach)
     if len(excluded) and len(first):
         low, high = torch.minimum(first, second) % n_beads, torch.maximum(first, second) % n_beads
         left_out = (excluded.min(1).values * n_beads + excluded.max(1).values).to(first.device)

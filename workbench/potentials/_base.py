@@ -43,8 +43,8 @@ class Potential(torch.nn.Module, abc.ABC):
         """The keyword arguments of the constructor, as JSON values; what they do not hold is in ``state_dict``."""
 
     @abc.abstractmethod
-    def to_openmm(self, periodic: bool) -> list | None:
-        """Native OpenMM forces that give the same energy, or None: it then runs through ``openmm.PythonForce``."""
+    def to_openmm(self, beads: Beads, periodic: bool) -> list | None:
+        """Native OpenMM forces for ``beads``, in a periodic box or not, that give the same energy, or None: it then runs through ``openmm.PythonForce``."""
 
     def __add__(self, other: "Potential") -> "Sum":
         return Sum([*_parts(self), *_parts(other)])
@@ -79,11 +79,11 @@ class Sum(Potential):
     def recipe(self) -> dict:
         return {"weights": self.weights}
 
-    def to_openmm(self, periodic: bool) -> list | None:
+    def to_openmm(self, beads: Beads, periodic: bool) -> list | None:
         """Native forces of all parts, or None where a part has none (the engine then asks the parts one by one)."""
         if any(w != 1.0 for w in self.weights):
             return None
-        forces = [p.to_openmm(periodic) for p in self.parts]
+        forces = [p.to_openmm(beads, periodic) for p in self.parts]
         return None if any(f is None for f in forces) else [f for part in forces for f in part]
 
 

@@ -2,6 +2,7 @@
 
 import abc
 
+import openmm
 import torch
 from torch import Tensor
 
@@ -58,6 +59,19 @@ class PairPotential(Analytic):
             stress = torch.zeros(len(positions), 3, 3, dtype=pull.dtype, device=pull.device)
             stress.index_add_(0, frame, -vector[:, :, None] * pull[:, None, :])
         return Evaluation(sums, total.reshape(positions.shape), stress)
+
+    def native(self, energy: str, switch_from: float, beads: Beads, periodic: bool) -> openmm.CustomNonbondedForce:
+        """The OpenMM force of ``energy``, an expression in r, for ``beads``; switched off from ``switch_from`` [nm] as here."""
+        force = openmm.CustomNonbondedForce(energy)
+        force.setNonbondedMethod(force.CutoffPeriodic if periodic else force.CutoffNonPeriodic)
+        force.setCutoffDistance(self.cutoff)
+        force.setUseSwitchingFunction(True)
+        force.setSwitchingDistance(switch_from)
+        for _ in range(beads.n_beads):
+            force.addParticle(())
+        for i, j in self.exclusions.tolist():
+            force.addExclusion(i, j)
+        return force
 
 
 def exclusion_list(beads: Beads | None) -> list:

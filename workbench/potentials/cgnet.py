@@ -73,7 +73,7 @@ class CGnet(OnDescriptor):
             "energy_scale": self.energy_scale,
         }
 
-    def to_openmm(self, periodic: bool) -> list | None:
+    def to_openmm(self, beads: Beads, periodic: bool) -> list | None:
         return None
 
 

@@ -51,7 +51,7 @@ class Harmonic(OnDescriptor):
     def recipe(self) -> dict:
         return {"bonds": self.descriptor.pairs.tolist(), "angles": self.descriptor.triples.tolist()}
 
-    def to_openmm(self, periodic: bool) -> list | None:
+    def to_openmm(self, beads: Beads, periodic: bool) -> list | None:
         import openmm
 
         bond_force, angle_force = openmm.HarmonicBondForce(), openmm.HarmonicAngleForce()

@@ -55,20 +55,11 @@ class LennardJones(PairPotential):
             "exclusions": self.exclusions.tolist(),
         }
 
-    def to_openmm(self, periodic: bool) -> list | None:
-        import openmm
-
+    def to_openmm(self, beads: Beads, periodic: bool) -> list | None:
         if self.epsilon.dim() or self.sigma.dim():
             return None
-        force = openmm.CustomNonbondedForce(f"4*{float(self.epsilon)!r}*(s^12-s^6); s={float(self.sigma)!r}/r")
-        kind = openmm.CustomNonbondedForce
-        force.setNonbondedMethod(kind.CutoffPeriodic if periodic else kind.CutoffNonPeriodic)
-        force.setCutoffDistance(self.cutoff)
-        force.setUseSwitchingFunction(True)
-        force.setSwitchingDistance(self.cutoff - self.switch_width)
-        for i, j in self.exclusions.tolist():
-            force.addExclusion(i, j)
-        return [force]
+        energy = f"4*{float(self.epsilon)!r}*(s^12-s^6); s={float(self.sigma)!r}/r"
+        return [self.native(energy, self.cutoff - self.switch_width, beads, periodic)]
 
 
 def build(data: ReferenceData | None, settings: Settings) -> LennardJones:

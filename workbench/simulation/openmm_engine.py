@@ -19,7 +19,7 @@ from workbench.potentials._base import Potential, Sum, evaluate
 from workbench.recorder import Recorder
 from workbench.settings import field, settings
 from workbench.simulation._guard import Guard, Unstable
-from workbench.types import Start, State, Trajectory
+from workbench.types import Beads, Start, State, Trajectory
 
 
 @settings
@@ -71,17 +71,17 @@ def system(potential: Potential, start: Start) -> openmm.System:
         made.addParticle(float(mass))
     if start.box is not None:
         made.setDefaultPeriodicBoxVectors(*(openmm.Vec3(*row) for row in np.diag(start.box[0])))
-    for force in _forces(potential.bind(start.beads), start.box is not None):
+    for force in _forces(potential.bind(start.beads), start.beads, start.box is not None):
         made.addForce(force)
     return made
 
 
-def _forces(potential: Potential, periodic: bool) -> list[openmm.Force]:
-    native = potential.to_openmm(periodic)
+def _forces(potential: Potential, beads: Beads, periodic: bool) -> list[openmm.Force]:
+    native = potential.to_openmm(beads, periodic)
     if native is not None:
         return native
     if isinstance(potential, Sum) and all(w == 1.0 for w in potential.weights):
-        return [force for part in potential.parts for force in _forces(part, periodic)]
+        return [force for part in potential.parts for force in _forces(part, beads, periodic)]
     force = openmm.PythonForce(_callback(potential, periodic))
     force.setUsesPeriodicBoundaryConditions(periodic)
     return [force]
