@@ -1,23 +1,11 @@
 """Distributions of distances, angles and dihedrals against known answers."""
 
-import os
-import pathlib
-
 import numpy as np
 import pytest
 
 from workbench import units
 from workbench.observables import _base, bonded
 from workbench.types import Beads, Trajectory
-
-
-def reference_chain() -> Trajectory:
-    """10,000 frames of the five-bead chain of alanine dipeptide, or skip."""
-    folder = os.environ.get("CG_REFERENCE_DATA")
-    if not folder:
-        pytest.skip("CG_REFERENCE_DATA is not set")
-    positions = np.load(pathlib.Path(folder) / "ala2_coordinates.npy").astype(np.float64) * units.ANGSTROM
-    return Trajectory(positions=positions - positions.mean(1, keepdims=True))
 
 
 def bond(lengths: np.ndarray, replica: np.ndarray | None = None) -> Trajectory:
@@ -133,8 +121,8 @@ def test_refuses_one_frame_and_frames_that_blew_up():
         bonded.compute(bond(np.array([0.1, 0.2, 1e300])), bonded.Settings(beads=(0, 1), range=(0.0, 1.0)))
 
 
-def test_reference_chain_has_the_known_bond_lengths():
-    chain = reference_chain().take(slice(0, 8000))
+def test_reference_chain_has_the_known_bond_lengths(ala2_reference):
+    chain = ala2_reference.take(slice(0, 8000))
     for first, wanted in enumerate((0.1329263, 0.1465209, 0.1543668, 0.1335254)):
         exact = np.concatenate([values for _, values in _base.measure(chain, ((first, first + 1),))]).mean()
         assert exact == pytest.approx(wanted, abs=1e-7)

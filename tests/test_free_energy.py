@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from tests.test_bonded import reference_chain
 from workbench import units
 from workbench.observables import _base, free_energy
 from workbench.types import State, Trajectory
@@ -90,32 +89,30 @@ def test_refusals():
         free_energy.compute(Trajectory(positions=np.zeros((4, 5, 3))))
 
 
-def test_reference_chain_gives_the_known_figures():
-    frames = reference_chain()
+def test_reference_chain_gives_the_known_figures(ala2_reference):
     settings = free_energy.Settings()
-    parity = np.arange(len(frames)) % 2
-    (even, odd), broken = free_energy.counts(frames, settings, parity)
+    parity = np.arange(len(ala2_reference)) % 2
+    (even, odd), broken = free_energy.counts(ala2_reference, settings, parity)
     assert broken == 0
     assert free_energy.jensen_shannon(even, odd) == pytest.approx(0.0559, abs=5e-4)
     total = even + odd
     assert (total > 0).sum() == 905
-    values = np.concatenate([v for _, v in _base.measure(frames, settings.dihedrals)])
+    values = np.concatenate([v for _, v in _base.measure(ala2_reference, settings.dihedrals)])
     assert (values[:, 0] > 0).mean() == pytest.approx(0.0239, abs=5e-5)
     assert total[30:].sum() / total.sum() == pytest.approx(0.0239, abs=5e-5)
     np.testing.assert_array_equal(free_energy.histogram(values[:, 0], values[:, 1]), total)
 
 
-def test_two_sets_of_ten_thousand_frames_differ_by_noise_alone():
+def test_two_sets_of_ten_thousand_frames_differ_by_noise_alone(ala2_reference):
     """Two independent sets drawn from the reference populations: 0.35 (kBT)^2 over all populated bins."""
-    frames = reference_chain()
-    (counts,), _ = free_energy.counts(frames, free_energy.Settings(), np.zeros(len(frames), np.int64))
+    (counts,), _ = free_energy.counts(ala2_reference, free_energy.Settings(), np.zeros(len(ala2_reference), np.int64))
     generator = np.random.default_rng(0)
     drawn = generator.multinomial(10_000, (counts / counts.sum()).ravel(), size=(20, 2))
     scores = [free_energy.mean_squared_difference(p, q, min_counts=1) for p, q in drawn]
     assert np.mean(scores) == pytest.approx(0.35, abs=0.02)
 
 
-def test_reference_chain_has_its_basins():
-    found = free_energy.basins(free_energy.compute(reference_chain()))
+def test_reference_chain_has_its_basins(ala2_reference):
+    found = free_energy.basins(free_energy.compute(ala2_reference))
     assert sum(basin.phi < 0 for basin in found) >= 2 and sum(basin.phi > 0 for basin in found) >= 1
     assert sum(basin.population for basin in found if basin.phi < 0) == pytest.approx(0.976, abs=0.01)

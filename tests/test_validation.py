@@ -6,7 +6,6 @@ import re
 import numpy as np
 import pytest
 
-from tests.test_bonded import reference_chain
 from workbench import types, validation
 from workbench.types import ReferenceData, State, Trajectory
 
@@ -232,13 +231,11 @@ def test_refusals(tmp_path):
     assert not (tmp_path / "none").exists()
 
 
-def test_reference_chain_against_itself_and_against_noise():
+def test_reference_chain_against_itself_and_against_noise(ala2_reference):
     """The first 8,000 frames pass against all; noise of 0.01 nm shows in the bonds; the surface's floor is that of two halves."""
-    chain = reference_chain()
-    data = chain_data(chain.positions)
-    found = by_name(validation.compare(data, data.take(slice(0, 8000))))
+    found = by_name(validation.compare(ala2_reference, ala2_reference.take(slice(0, 8000))))
     assert all(c.passed for c in found.values())
     assert found["surface phi/psi"].floor == pytest.approx(0.055, abs=0.004)
-    noisy = data.positions + np.random.default_rng(0).normal(0, 0.01, data.positions.shape)
-    failed = by_name(validation.compare(data, Trajectory(positions=noisy)))
+    noisy = ala2_reference.positions + np.random.default_rng(0).normal(0, 0.01, ala2_reference.positions.shape)
+    failed = by_name(validation.compare(ala2_reference, Trajectory(positions=noisy)))
     assert not failed["bond C-N"].passed and failed["surface phi/psi"].score > found["surface phi/psi"].score

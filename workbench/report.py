@@ -95,7 +95,7 @@ def figure_of(comparison: Any) -> bytes:
 def figure_of_surfaces(comparison: Any) -> bytes:
     """PNG of both surfaces, with one colour bar, and their difference."""
     with matplotlib.rc_context({**STYLE, "axes.spines.top": True, "axes.spines.right": True}):
-        figure = Figure(figsize=(9.6, 2.75), layout="constrained")
+        figure = Figure(figsize=(9.6, 2.9), layout="compressed")
         axes = figure.subplots(1, 3)
         draw_surface(comparison.reference, axes[0]).set_title("reference", fontsize=10)
         draw_surface(comparison.model, axes[1]).set_title("model", fontsize=10)
