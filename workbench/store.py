@@ -15,6 +15,7 @@ import io
 import json
 import os
 import pathlib
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from workbench import settings as _settings
 from workbench import types
 
 VERSION = 1
+NOUNS = tuple(name for name, kind in vars(types).items() if dataclasses.is_dataclass(kind))
 CHECKPOINT_MAGIC = b"CGWB-CHECKPOINT-1\n"
 
 
@@ -80,6 +82,8 @@ def _absorb(digest: Any, value: Any) -> None:
         from workbench.potentials import _base
 
         _absorb(digest, [_base.describe(value), {k: t.detach().cpu().numpy() for k, t in value.state_dict().items()}])
+    elif isinstance(value, np.generic):
+        _absorb(digest, value.item())
     elif callable(value):
         digest.update(value().encode())
     else:
@@ -96,7 +100,9 @@ def room_on_disk(path: Any) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise DiskFull(f"no room left on the disk while writing {path}: free some space and start again; what was saved before is unharmed.") from None
+            raise DiskFull(
+                f"no room left on the disk while writing {path}: free some space and start again; what was saved before is unharmed."
+            ) from None
         raise
 
 
@@ -105,7 +111,8 @@ def write_bytes(path: Any, data: bytes, *, keep_previous: bool = False) -> None:
     path = pathlib.Path(path)
     with room_on_disk(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+        name = path.parent / f".writing-{secrets.token_hex(8)}"
+        handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
@@ -161,8 +168,15 @@ def read_checkpoint(path: Any, identity: str) -> tuple[dict[str, np.ndarray], di
     data = path.read_bytes()
     head = len(CHECKPOINT_MAGIC) + 33
     body = data[head:]
-    if not data.startswith(CHECKPOINT_MAGIC) or data[len(CHECKPOINT_MAGIC) : head - 1] != hashlib.blake2b(body, digest_size=16).hexdigest().encode():
-        kept = f"rename {previous(path).name} to {path.name} to go on from the one before it" if previous(path).exists() else "delete it to start anew"
+    if (
+        not data.startswith(CHECKPOINT_MAGIC)
+        or data[len(CHECKPOINT_MAGIC) : head - 1] != hashlib.blake2b(body, digest_size=16).hexdigest().encode()
+    ):
+        kept = (
+            f"rename {previous(path).name} to {path.name} to go on from the one before it"
+            if previous(path).exists()
+            else "delete it to start anew"
+        )
         raise Damaged(f"the checkpoint {path} is damaged (its checksum differs): {kept}.")
     with np.load(io.BytesIO(body), allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
@@ -209,7 +223,10 @@ def load(path: Any) -> Any:
     if path.is_file():
         from workbench.mappings import _json
 
-        return _json.loads(path.read_text(), where=str(path))
+        try:
+            return _json.loads(path.read_text(), where=str(path))
+        except UnicodeDecodeError:
+            raise Damaged(f"{path} is not a text file: a mapping is JSON, every other noun a folder.") from None
     manifest = read_manifest(path)
     return _decode(manifest["value"], path, manifest["arrays"])
 
@@ -217,7 +234,11 @@ def load(path: Any) -> Any:
 def read_manifest(folder: pathlib.Path) -> dict:
     """The manifest of a saved noun, its own checksum verified."""
     manifest = read_json(folder / "manifest.json")
-    if not isinstance(manifest, dict) or manifest.get("format") != "cg-workbench" or manifest.pop("checksum", None) != _manifest_checksum(manifest):
+    if (
+        not isinstance(manifest, dict)
+        or manifest.get("format") != "cg-workbench"
+        or manifest.pop("checksum", None) != _manifest_checksum(manifest)
+    ):
         raise Damaged(f"{folder / 'manifest.json'} is damaged (its checksum differs) or not ours.")
     return manifest
 
@@ -241,11 +262,13 @@ def _checksum(array: np.ndarray) -> str:
 
 def _encode(value: Any, folder: pathlib.Path, arrays: dict, name: str) -> Any:
     """JSON for ``value``; its arrays and tensors go into files of ``folder``."""
+    if isinstance(value, np.generic):
+        return value.item()
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, np.ndarray):
         stem = name.strip(".") or "array"
-        np.save(folder / f"{stem}.npy", np.atleast_1d(value), allow_pickle=False)
+        _save_array(folder / f"{stem}.npy", np.atleast_1d(value))
         arrays[stem] = {"blocks": [[0, len(np.atleast_1d(value)), _checksum(np.atleast_1d(value))]]}
         return {"array": stem, "scalar": value.ndim == 0}
     if isinstance(value, (tuple, list)):
@@ -293,6 +316,8 @@ def _decode(body: Any, folder: pathlib.Path, arrays: dict) -> Any:
             raise Damaged(f"{path} is missing or damaged (its checksum differs).")
         return _base.restore(body["potential"], safetensors.torch.load(data))
     if "noun" in body:
+        if body["noun"] not in NOUNS:
+            raise Damaged(f"{folder} holds a '{body['noun']}', which is no noun of the workbench.")
         return getattr(types, body["noun"])(**{k: _decode(v, folder, arrays) for k, v in body["fields"].items()})
     if "settings" in body:
         if not body["settings"].startswith("workbench."):
@@ -301,6 +326,17 @@ def _decode(body: Any, folder: pathlib.Path, arrays: dict) -> Any:
     if "force_field" in body:
         return force_field_text(body["force_field"])
     raise Damaged(f"{folder / 'manifest.json'} holds an entry of unknown kind: {', '.join(body)}.")
+
+
+def _save_array(path: pathlib.Path, array: np.ndarray) -> None:
+    """As ``np.save``, piece by piece, and with the operating system's own error where the disk is full."""
+    if array.dtype.hasobject:
+        raise ValueError(f"cannot save an array of Python objects ({path.stem}): nothing is ever pickled.")
+    with open(path, "wb") as file:
+        header = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False, "shape": array.shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for start in range(0, len(array), 65536):
+            file.write(np.ascontiguousarray(array[start : start + 65536]).tobytes())
 
 
 def _load_array(folder: pathlib.Path, stem: str, arrays: dict) -> np.ndarray:

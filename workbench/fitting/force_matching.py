@@ -28,11 +28,11 @@ from workbench.types import Fit, ReferenceData
 class Settings:
     """Optimiser (Adam), schedule and stopping."""
 
-    n_epochs: int = field(40, "Passes over the training frames, at most.", bounds=(1, None))
+    n_epochs: int = field(60, "Passes over the training frames, at most.", bounds=(1, None))
     batch_size: int = field(512, "Frames in a batch.", bounds=(1, None))
-    learning_rate: float = field(3e-3, "Learning rate at the start.", bounds=(1e-12, 1.0))
-    final_learning_rate: float = field(1e-5, "Learning rate at the last epoch; it falls geometrically.", bounds=(1e-12, 1.0))
-    lipschitz: float | None = field(4.0, "Largest spectral norm of a weight matrix; None: no projection.", bounds=(1e-6, None))
+    learning_rate: float = field(2e-3, "Learning rate at the start.", bounds=(1e-12, 1.0))
+    final_learning_rate: float = field(1e-4, "Learning rate at the last epoch; it falls geometrically.", bounds=(1e-12, 1.0))
+    lipschitz: float | None = field(1.7, "Largest spectral norm of a weight matrix; None: no projection.", bounds=(1e-6, None))
     weight_decay: float = field(0.0, "Decoupled decay of the weights per unit of learning rate.", bounds=(0.0, None))
     validation_fraction: float = field(0.2, "Share of the frames, the last ones, held out to judge by.", bounds=(0.0, 0.9))
     patience: int = field(20, "Epochs without a better validation loss before stopping.", bounds=(1, None))

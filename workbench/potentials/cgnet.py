@@ -50,9 +50,9 @@ class CGnet(OnDescriptor):
                 h = torch.nn.functional.linear(h, layer.weight, layer.bias).tanh_()
                 kept.append(h)
             energy = self.energy_scale * self.output(h).squeeze(-1)
-            back = self.output.weight  # (1, width), then (F, width)
+            back = self.output.weight.expand_as(h)  # (F, width)
             for layer, h in zip(reversed(self.hidden), reversed(kept), strict=True):
-                back = (back - back * h * h) @ layer.weight
+                back = torch.ops.aten.tanh_backward(back, h) @ layer.weight  # back (1 - h^2) W
             return energy.to(q.dtype), (back * (self.energy_scale / self.deviation)).to(q.dtype)
 
     def bind(self, beads: Beads) -> "CGnet":
