@@ -17,7 +17,6 @@ import os
 import pathlib
 import secrets
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -199,14 +198,15 @@ def save(value: Any, path: Any) -> pathlib.Path:
         return path
     with room_on_disk(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        folder = pathlib.Path(tempfile.mkdtemp(dir=path.parent, prefix=".writing-"))
+        folder = path.parent / f".writing-{secrets.token_hex(8)}"
+        folder.mkdir()
         try:
             arrays: dict[str, dict] = {}
             body = _encode(value, folder, arrays, "")
             _write_manifest(folder, {"value": body, "arrays": arrays})
             if path.exists():
-                old = pathlib.Path(tempfile.mkdtemp(dir=path.parent, prefix=".old-"))
-                os.replace(path, old / "old")
+                old = path.parent / f".old-{secrets.token_hex(8)}"
+                os.replace(path, old)
                 os.replace(folder, path)
                 shutil.rmtree(old)
             else:
