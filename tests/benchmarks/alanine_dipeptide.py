@@ -28,7 +28,9 @@ def main() -> None:
     """Parse the command line, run the models asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=pathlib.Path, default=pathlib.Path("runs/benchmark"))
-    parser.add_argument("--models", nargs="+", default=[*(f"seed-{s}" for s in range(5)), "mean", "prior", *(f"unregularised-{s}" for s in range(5))])
+    parser.add_argument(
+        "--models", nargs="+", default=[*(f"seed-{s}" for s in range(5)), "mean", "prior", *(f"unregularised-{s}" for s in range(5))]
+    )
     parser.add_argument("--replicas", type=int, default=100)
     parser.add_argument("--steps", type=int, default=200_000)
     given = parser.parse_args()
@@ -41,7 +43,9 @@ def main() -> None:
         potential, figures = build(model, prior, data, train, given.folder)
         figures |= surface(potential, data, train, given, given.folder / f"{model}-{given.steps}")
         kind, _, seed = model.partition("-")
-        _record.write(f"alanine_dipeptide_{model}_{given.steps}_steps", figures, int(seed) if seed else list(range(5)) if kind == "mean" else 0)
+        _record.write(
+            f"alanine_dipeptide_{model}_{given.steps}_steps", figures, int(seed) if seed else list(range(5)) if kind == "mean" else 0
+        )
 
 
 def unit_chain(data, train) -> None:
@@ -98,7 +102,10 @@ def surface(potential, data, train, given, checkpoint: pathlib.Path) -> dict:
     def on_step(step: int, metrics: dict) -> None:
         if step - shown[0] >= given.steps // 20:
             shown[0] = step
-            print(f"  {checkpoint.name}: {step}/{given.steps} steps, {metrics['steps_per_second']:.0f} /s, {metrics['temperature']:.1f} K", flush=True)
+            print(
+                f"  {checkpoint.name}: {step}/{given.steps} steps, {metrics['steps_per_second']:.0f} /s, {metrics['temperature']:.1f} K",
+                flush=True,
+            )
 
     try:
         model = simulation.replicas.run(potential, start, settings, on_step=on_step, checkpoint=checkpoint)
@@ -129,7 +136,9 @@ def dihedrals(trajectory) -> np.ndarray:
     from workbench import geometry
 
     index = torch.tensor([[0, 1, 2, 3], [1, 2, 3, 4]])
-    return np.concatenate([geometry.dihedrals(torch.tensor(c.positions, dtype=torch.float64), index).numpy() for c in trajectory.chunks(65536)])
+    return np.concatenate(
+        [geometry.dihedrals(torch.tensor(c.positions, dtype=torch.float64), index).numpy() for c in trajectory.chunks(65536)]
+    )
 
 
 def basins(trajectory) -> list[dict]:

@@ -1,4 +1,4 @@
-"""CGnet: a network of internal coordinates, U = e0 W_L tanh(... tanh(W_1 z + b_1)), z the z-scored distances, angles, cos and sin.
+"""CGnet: a network of internal coordinates, U = e0 W tanh(... tanh(W_1 z + b_1)), z the z-scored distances, angles, cos and sin.
 
 Source: Wang et al., ACS Cent. Sci. 5, 755 (2019), equations 13-15 and figure 3. The physical prior of the paper is not in the
 network: 'regularised' is ``harmonic.build(...) + cgnet.build(...)``, unregularised the network alone.
@@ -32,7 +32,7 @@ class CGnet(OnDescriptor):
         super().__init__(InternalCoordinates(pairs, triples, quadruples))
         sizes = [self.descriptor.size, *[width] * n_layers]
         self.hidden = torch.nn.ModuleList(torch.nn.Linear(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
-        self.output = torch.nn.Linear(width, 1)
+        self.output = torch.nn.Linear(width, 1, bias=False)  # a constant energy has no force
         self.energy_scale = energy_scale
         self.register_buffer("mean", torch.zeros(self.descriptor.size))
         self.register_buffer("deviation", torch.ones(self.descriptor.size))
@@ -80,7 +80,7 @@ class CGnet(OnDescriptor):
 def build(data: ReferenceData, settings: Settings) -> CGnet:
     """An untrained network for the beads of ``data``, its z-score from the coordinates' means and standard deviations there.
 
-    Weights are uniform (Glorot), biases zero, output bias zero. Raises ``ValueError`` for more than one molecule.
+    Weights are uniform (Glorot), biases zero. Raises ``ValueError`` for more than one molecule.
     """
     if len(set(data.beads.molecule.tolist())) > 1:
         raise ValueError("cgnet: a network of internal coordinates describes one molecule; these beads belong to several.")
@@ -91,7 +91,8 @@ def build(data: ReferenceData, settings: Settings) -> CGnet:
     generator = torch.Generator().manual_seed(settings.seed)
     for layer in [*network.hidden, network.output]:
         torch.nn.init.xavier_uniform_(layer.weight, generator=generator)
-        torch.nn.init.zeros_(layer.bias)
+        if layer.bias is not None:
+            torch.nn.init.zeros_(layer.bias)
     q = torch.cat([network.descriptor.values(torch.tensor(c.positions, dtype=torch.float64)) for c in data.chunks()])
     deviation = q.std(0, correction=0)
     if not bool((deviation > 0).all()):
