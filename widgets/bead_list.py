@@ -25,7 +25,9 @@ class BeadList(ipw.VBox):
         self.atoms.observe(lambda c: self._edit(lambda: self._editor.type_atoms(c["new"])), "value")
         fields = [ipw.HTML(frame.text("chosen bead", "head"))]
         for made, label in ((self.name, "name"), (self.kind, "type"), (self.atoms, "atoms")):
-            fields.append(ipw.HBox([ipw.HTML(frame.text(label, "plain"), layout=ipw.Layout(width="52px")), made]))
+            line = ipw.HBox([ipw.HTML(frame.text(label, "plain"), layout=ipw.Layout(width="46px")), made])
+            line.add_class("cgw-line")
+            fields.append(line)
         super().__init__([ipw.HTML(frame.text("beads", "head")), self._list, self.free, *fields])
 
     def _field(self, name: str, tooltip: str, placeholder: str = "") -> ipw.Text:
@@ -52,9 +54,7 @@ class BeadList(ipw.VBox):
             mass = f" &nbsp;<b>{editor.mass(i):.1f} amu</b>" if bead.atoms else ""
             content.value = f'<div style="overflow-wrap:anywhere">{html.escape(names)}{mass}</div>'
         self._list.children = [row for row, *_ in self._rows[: len(editor.beads)]]
-        free = [f"{a} {editor.atom_name(a)}" for a in editor.free()]
-        more = f" and {len(free) - 40} more" if len(free) > 40 else ""
-        self.free.value = frame.text(f"free: {', '.join(free[:40]) or 'none'}{more}")
+        self.free.value = frame.text(_by_residue(editor))
         self.name.value, self.kind.value = editor.current.name, editor.current.kind
         self.atoms.value = write_atoms(editor.current.atoms)
         self._busy = False
@@ -71,3 +71,14 @@ class BeadList(ipw.VBox):
         row = ipw.HBox([chip, choose, content, remove], layout=ipw.Layout(flex="0 0 auto"))
         row.add_class("cgw-bead")
         return row, chip, choose, content
+
+
+def _by_residue(editor: BeadEditor, most: int = 60) -> str:
+    """The free atoms as a text, residue by residue."""
+    free, atoms = editor.free(), editor.copies[0]
+    parts: dict[int, list[str]] = {}
+    for atom in free[:most]:
+        parts.setdefault(int(editor.system.residue[atoms[atom]]), []).append(f"{atom} {editor.system.atom_names[atoms[atom]]}")
+    names = {int(editor.system.residue[atom]): editor.system.residue_names[atom] for atom in atoms}
+    listed = "; ".join(f"{names[residue]} {', '.join(members)}" for residue, members in parts.items())
+    return f"free: {listed or 'none'}{f' and {len(free) - most} more' if len(free) > most else ''}"

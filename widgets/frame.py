@@ -16,6 +16,11 @@ FREE_COLOUR = "#B8B8B8"
 CSS = """<style>
 .cgw {font-size: 13px; overflow: hidden; container-type: inline-size}
 .cgw .widget-html, .cgw .widget-html-content {line-height: 1.35}
+.cgw .widget-inline-hbox {align-items: center}
+.cgw .widget-checkbox label {display: flex; align-items: center; gap: 6px}
+.cgw .jupyter-widget-Collapse-header {padding: 3px 10px; font-weight: normal; font-size: 12px}
+.cgw .jupyter-widget-Collapse-contents {padding: 4px}
+.cgw-line {align-items: center; gap: 4px}
 .cgw-body {display: flex; flex-flow: row nowrap; gap: 14px; align-items: stretch}
 .cgw-picture {flex: 2 1 0; min-width: 0; overflow: hidden}
 .cgw-form {flex: 1 1 0; min-width: 270px; overflow: hidden}

@@ -123,7 +123,7 @@ class MappingPanel(frame.Panel):
                 inside = editor.system.positions[copies[0, list(bead.atoms)]]
                 radius = 0.07 + float(np.sqrt(inside.var(0).sum()))
                 drawn = np.isin(copies[:, 0], self.view.atoms)
-                spheres += [(at, radius, shade, bead.name) for at in editor.centres(i)[: len(copies)][drawn]]
+                spheres += [(at, radius, shade) for at in editor.centres(i)[: len(copies)][drawn]]
         self.view.paint([colour[int(atom)] for atom in self.view.atoms], spheres)
         self.image.value = frame.png(lambda ax: plots.molecule(editor.system, self.mapping, ax))
 

@@ -22,8 +22,8 @@ with warnings.catch_warnings():
 MOST_ATOMS = 6000
 """More atoms than this are not drawn; the first molecules are."""
 
-# One representation of the molecule, coloured atom by atom, and one translucent sphere a bead. A sphere cannot be picked, so that
-# a click goes through it to the atom; the default click would move the camera.
+# Atoms coloured one by one, bonds between them, the names of the heavy ones, and one translucent sphere a bead. Only atoms can be
+# picked, so that a click goes through the rest; the default click would move the camera. At first the molecule is turned flat.
 PAINT = """/* paint */ (function(stage, scene) {
   stage.mouseControls.remove('clickPick-left');
   const molecule = stage.compList[0];
@@ -32,12 +32,23 @@ PAINT = """/* paint */ (function(stage, scene) {
     this.atomColor = atom => scene.colours[atom.index];
   });
   molecule.removeAllRepresentations();
-  molecule.addRepresentation('ball+stick', {color: id, multipleBond: 'symmetric', radiusScale: 0.9});
+  molecule.addRepresentation('spacefill', {color: id, radiusType: 'vdw', radiusScale: 0.24});
+  molecule.addRepresentation('licorice', {color: id, radiusType: 'size', radiusSize: 0.09, multipleBond: 'off', disablePicking: true});
+  if (scene.colours.length < 200) molecule.addRepresentation('label', {sele: 'not _H', labelType: 'atomname', color: 'black',
+    radiusType: 'size', radiusSize: 1.5, attachment: 'bottom-left', xOffset: 0.3, yOffset: 0.2, zOffset: 1.0, disablePicking: true});
   stage.compList.filter(c => c.name === 'beads').forEach(c => stage.removeComponent(c));
   if (scene.spheres.length) {
-    const shape = new NGL.Shape('beads', {disableImpostor: false});
-    scene.spheres.forEach(s => shape.addSphere(s.at, s.rgb, s.radius, s.name));
-    stage.addComponentFromObject(shape).addRepresentation('buffer', {opacity: 0.35, disablePicking: true, depthWrite: false});
+    const shape = new NGL.Shape('beads');
+    const join = name => new Float32Array(scene.spheres.flatMap(s => s[name]));
+    shape.addBuffer(new NGL.SphereBuffer({position: join('at'), color: join('rgb'), radius: join('radius')}));
+    stage.addComponentFromObject(shape).addRepresentation('buffer', {opacity: 0.35, depthWrite: false});
+  }
+  if (!stage.turned) {
+    stage.turned = true;
+    stage.viewerControls.orient(new NGL.Matrix4());
+    stage.viewerControls.rotate(molecule.structure.getPrincipalAxes().getRotationQuaternion());
+    molecule.autoView();
+    stage.viewerControls.zoom(0.3);
   }
   window.cgwStage = stage;
 })(this.stage, %s);"""
@@ -46,7 +57,7 @@ PAINT = """/* paint */ (function(stage, scene) {
 class MoleculeView(ipw.VBox):
     """A system in three dimensions. ``on_pick(atom)`` is called with the index of the atom that was clicked."""
 
-    def __init__(self, on_pick: Callable[[int], None] | None = None, height: str = "380px"):
+    def __init__(self, on_pick: Callable[[int], None] | None = None, height: str = "420px"):
         self._on_pick, self._height = on_pick, height
         self._view: nglview.NGLWidget | None = None
         self.atoms = np.zeros(0, np.int64)
@@ -61,15 +72,15 @@ class MoleculeView(ipw.VBox):
         self._view.observe(self._picked, "picked")
         self.children = [self._view]
 
-    def paint(self, colours: Sequence[str], spheres: Sequence[tuple[np.ndarray, float, str, str]]) -> None:
-        """Colour every drawn atom, and draw spheres (centre [nm], radius [nm], colour, name)."""
+    def paint(self, colours: Sequence[str], spheres: Sequence[tuple[np.ndarray, float, str]]) -> None:
+        """Colour every drawn atom, and draw spheres (centre [nm], radius [nm], colour)."""
         if self._view is None:
             return
         scene = {
             "colours": [int(colour[1:], 16) for colour in colours],
             "spheres": [
-                {"at": (np.asarray(at) / units.ANGSTROM).tolist(), "radius": radius / units.ANGSTROM, "rgb": rgb(colour), "name": name}
-                for at, radius, colour, name in spheres
+                {"at": (np.asarray(at) / units.ANGSTROM).tolist(), "radius": radius / units.ANGSTROM, "rgb": rgb(colour)}
+                for at, radius, colour in spheres
             ],
         }
         self._view._ngl_msg_archive = [m for m in self._view._ngl_msg_archive if m["methodName"] != "executeCode"]
