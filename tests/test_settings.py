@@ -83,5 +83,5 @@ def test_json_out_and_in_is_the_same():
     assert s.from_dict(Settings, json.loads(json.dumps(s.to_dict(made)))) == made
     with pytest.raises(ValueError, match="has no field 'stepp': did you mean 'step'"):
         s.from_dict(Settings, {"inner": {"stepp": 1.0}})
-    with pytest.raises(ValueError, match="must be between 0.0 and 1.0 ps"):
+    with pytest.raises(ValueError, match=r"must be between 0.0 and 1.0 ps"):
         s.from_dict(Settings, {"inner": {"step": 2.0}})

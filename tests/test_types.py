@@ -62,7 +62,7 @@ def test_wrong_shapes_are_refused():
         ReferenceData(positions=positions, beads=chain(2), force_kind="noisy")
     with pytest.raises(ValueError, match="its system has 22"):
         Trajectory(positions=positions, system=systems.load("alanine_dipeptide"))
-    with pytest.raises(ValueError, match="temperature = -1.0 K: must be above 0"):
+    with pytest.raises(ValueError, match=r"temperature = -1.0 K: must be above 0"):
         State(temperature=-1.0)
 
 
@@ -136,7 +136,7 @@ def test_templates_state_what_is_wrong():
         template(names=("A", "A"))
     with pytest.raises(ValueError, match="bead 'B' is empty: give it at least one atom"):
         template(weights=np.array([[1.0, 0.0], [0.0, 0.0]]))
-    with pytest.raises(ValueError, match="the weights of bead 'A' sum to 0.9, not 1"):
+    with pytest.raises(ValueError, match=r"the weights of bead 'A' sum to 0.9, not 1"):
         template(weights=np.array([[0.9, 0.0], [0.0, 1.0]]))
     with pytest.raises(ValueError, match="a mapping needs at least one bead"):
         Mapping(templates=())

@@ -300,7 +300,7 @@ def _decode(body: Any, folder: pathlib.Path, arrays: dict) -> Any:
         return body
     if "array" in body:
         array = _load_array(folder, body["array"], arrays)
-        return array[0] if body.get("scalar") else array
+        return np.asarray(array[0]) if body.get("scalar") else array
     if "tuple" in body:
         return tuple(_decode(v, folder, arrays) for v in body["tuple"])
     if "dict" in body:

@@ -180,6 +180,12 @@ class Mapping:
     decoder: np.ndarray | None = None
     """Linear map from the beads of the one kind of molecule back to its atoms, (n, b), or None."""
 
+    def __post_init__(self):
+        if not self.templates:
+            raise ValueError("a mapping needs at least one bead.")
+        if self.decoder is not None:
+            _array(self, "decoder", self.templates[0].weights.shape[::-1])
+
     def expand(self, system: System) -> scipy.sparse.csr_array:
         """The matrix of the whole system, (B, N). Raises ``ValueError`` where no molecule of ``system`` fits."""
         rows, columns, values, first = [], [], [], 0

@@ -38,7 +38,7 @@ def loads(text: str, where: str = "this text") -> types.Mapping:
     except json.JSONDecodeError as error:
         raise ValueError(f"{where} is not JSON ({error}).") from None
     if not isinstance(body, dict) or body.get("format") != FORMAT:
-        raise ValueError(f"{where} is not a mapping of this workbench (no \"format\": \"{FORMAT}\").")
+        raise ValueError(f'{where} is not a mapping of this workbench (no "format": "{FORMAT}").')
     try:
         templates = tuple(_template(m) for m in body["molecules"])
         decoder = None if body.get("decoder") is None else np.array(body["decoder"], float)
@@ -56,8 +56,8 @@ def _template(molecule: dict) -> types.Template:
         if len(set(bead["atoms"])) != len(bead["atoms"]):
             raise ValueError(f"bead '{bead['name']}' holds an atom twice.")
         for atom, weight in zip(bead["atoms"], bead["weights"], strict=True):
-            if not 0 <= atom < weights.shape[1]:
-                raise ValueError(f"bead '{bead['name']}' names atom {atom}; the molecule has {weights.shape[1]}, counted from 0.")
+            if type(atom) is not int or not 0 <= atom < weights.shape[1]:
+                raise ValueError(f"bead '{bead['name']}' names atom {atom!r}; the molecule has {weights.shape[1]}, counted from 0.")
             row[atom] = weight
     return types.Template(
         topology=str(molecule["topology"]),
