@@ -133,7 +133,7 @@ def _context(system: System, settings: Settings) -> openmm.Context:
 
 def _begin(context: openmm.Context, system: System, settings: Settings) -> None:
     context.setPositions(system.positions)
-    openmm.LocalEnergyMinimizer.minimize(context, 10.0, 1000)
+    openmm.LocalEnergyMinimizer.minimize(context, 10.0, 300)
     context.setVelocitiesToTemperature(settings.temperature, settings.seed + 1)
 
 
