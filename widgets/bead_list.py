@@ -51,7 +51,7 @@ class BeadList(ipw.VBox):
             chip.value = f'<span style="color:{frame.BEAD_COLOURS[i % len(frame.BEAD_COLOURS)]};font-size:17px">&#9679;</span>'
             choose.description = bead.name
             names = ", ".join(editor.atom_name(a) for a in bead.atoms) or "no atoms yet"
-            mass = f" &nbsp;<b>{editor.mass(i):.1f} amu</b>" if bead.atoms else ""
+            mass = f' &nbsp;<b style="white-space:nowrap">{editor.mass(i):.1f} amu</b>' if bead.atoms else ""
             content.value = f'<div style="overflow-wrap:anywhere">{html.escape(names)}{mass}</div>'
         self._list.children = [row for row, *_ in self._rows[: len(editor.beads)]]
         self.free.value = frame.text(_by_residue(editor))

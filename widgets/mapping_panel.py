@@ -12,7 +12,7 @@ from widgets import frame, plots
 from widgets.bead_editor import BeadEditor
 from widgets.bead_list import BeadList
 from widgets.session import Session
-from widgets.settings_form import as_code
+from widgets.settings_form import as_code, script
 from widgets.viewer import MoleculeView
 from workbench import store, types
 
@@ -52,10 +52,13 @@ class MappingPanel(frame.Panel):
     def code(self) -> str:
         """The workbench calls of this panel."""
         try:
-            call = f"mapping = mappings.by_pick.build(system, None, {as_code(self.editor.settings())})"
+            return script(f"mapping = mappings.by_pick.build(system, None, {as_code(self.editor.settings())})")
         except (ValueError, AttributeError) as refusal:
             return f"# {refusal}"
-        return f"from workbench import mappings\n\n{call}"
+
+    def summary(self) -> str:
+        """What the step bar says."""
+        return f"{len(self.editor.beads)} beads" if self.mapping is not None else ""
 
     def _reset(self) -> None:
         system = self.session.system

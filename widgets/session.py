@@ -3,7 +3,6 @@
 ``session.json`` in the folder remembers system, mapping and jobs, so that a session opened again goes on where it was.
 """
 
-import contextlib
 import json
 import pathlib
 from typing import Any
@@ -24,6 +23,10 @@ PARENTS = {
 }
 
 
+STEPS = {"reference": "all_atom", "fitting": "fit", "simulation": "model"}
+"""What the job of each step makes."""
+
+
 class Session(traitlets.HasTraits):
     """The nouns of one pipeline. A change of one makes all that was made from it out of date, never wrong in silence."""
 
@@ -35,13 +38,12 @@ class Session(traitlets.HasTraits):
     fit = traitlets.Any(None, allow_none=True, help="workbench.types.Fit")
     model = traitlets.Any(None, allow_none=True, help="workbench.types.Trajectory of beads")
     report = traitlets.Any(None, allow_none=True, help="workbench.validation.Report")
-    code = traitlets.Dict(help="name -> the workbench calls that made it")
     changes = traitlets.Int(0, help="Counts every change, for whoever shows the state.")
 
     def __init__(self, folder: Any = "runs/workbench"):
         self._made_from: dict[str, dict[str, Any]] = {}
         self.jobs: dict[str, pathlib.Path] = {}
-        self.system_settings: tuple[str, dict] | None = None
+        self.system_call: tuple[str, dict] | None = None
         super().__init__(folder=pathlib.Path(folder).resolve())
         self.observe(self._changed, list(PARENTS))
 
@@ -56,7 +58,17 @@ class Session(traitlets.HasTraits):
         return session
 
     def _changed(self, change: dict) -> None:
-        self._made_from[change["name"]] = {parent: self._mark(parent) for parent in PARENTS[change["name"]]}
+        self._made_from[change["name"]] = self.marks(change["name"])
+        self.changes += 1
+
+    def marks(self, name: str) -> dict[str, Any]:
+        """What ``name`` would be made from now; kept while a job runs, and given to :meth:`put` with its result."""
+        return {parent: self._mark(parent) for parent in PARENTS[name]}
+
+    def put(self, name: str, value: Any, marks: dict[str, Any]) -> None:
+        """Set a result that was begun when things stood as ``marks`` say: out of date at once where they changed meanwhile."""
+        setattr(self, name, value)
+        self._made_from[name] = marks
         self.changes += 1
 
     def _mark(self, name: str) -> Any:
@@ -85,31 +97,52 @@ class Session(traitlets.HasTraits):
         """A folder of its own for every identity of a job: two settings never share one."""
         return self.folder / step / store.identity(verb, inputs)[:8]
 
-    def save(self) -> None:
-        """Remember what is up to date."""
-        system = None if self.system_settings is None else {"name": self.system_settings[0], "options": self.system_settings[1]}
-        body = {"system": system, "jobs": {step: str(path.relative_to(self.folder)) for step, path in self.jobs.items()}}
-        if self.mapping is not None and not self.stale("mapping"):
-            store.save(self.mapping, self.folder / "mapping.json")
-        store.write_bytes(self.folder / "session.json", json.dumps(body, indent=1).encode())
-
-    def restore(self) -> None:
-        """Load system and mapping as they were saved here, if they were; the panels find their jobs by ``jobs``."""
-        path = self.folder / "session.json"
-        if not path.exists():
-            return
-        body = store.read_json(path)
-        self.jobs = {step: self.folder / where for step, where in body["jobs"].items() if (self.folder / where / "job.json").exists()}
-        if body["system"]:
-            method = rooms.method("systems", body["system"]["name"])
-            self.system_settings = body["system"]["name"], body["system"]["options"]
-            self.system = method.load(_settings.from_dict(method.Settings, body["system"]["options"]))
-        if self.system is not None and (self.folder / "mapping.json").exists():
-            with contextlib.suppress(ValueError):
-                mapping = store.load(self.folder / "mapping.json")
-                mapping.beads(self.system)
-                self.mapping = mapping
+    def start(self, step: str, verb: str, *inputs: Any) -> jobs.Job:
+        """Start a job of ``step`` in a folder of its own (every identity has one: two settings never share it) and remember it."""
+        folder = self.folder / step / store.identity(verb, inputs)[:8]
+        job = jobs.start(verb, *inputs, folder=folder)
+        self.jobs[step] = folder
+        self.save()
+        return job
 
     def attach(self, step: str) -> jobs.Job | None:
         """The job of a step as it was left, or None."""
         return jobs.attach(self.jobs[step]) if step in self.jobs else None
+
+    def checkpoint_code(self, step: str, settings: Any) -> str:
+        """The argument that lets a call find the run that this session made with these settings; '' where it made none."""
+        job = self.attach(step)
+        if job is None or store.load(job.folder / "inputs")[-1] != settings:
+            return ""
+        return f', checkpoint="{job.checkpoint}"'
+
+    def save(self) -> None:
+        """Remember system, mapping and jobs in the folder."""
+        body = {"system": self.system_call, "jobs": {step: str(path.relative_to(self.folder)) for step, path in self.jobs.items()}}
+        if self.mapping is not None:
+            store.save(self.mapping, self.folder / "mapping.json")
+        store.write_bytes(self.folder / "session.json", json.dumps(body, indent=1).encode())
+
+    def restore(self) -> None:
+        """Load what was remembered here, if anything was, up to the last finished job. Raises ``ValueError`` where it is damaged."""
+        path = self.folder / "session.json"
+        if not path.exists():
+            return
+        body = store.read_json(path)
+        if body["system"]:
+            name, options = body["system"]
+            method = rooms.method("systems", name)
+            self.system_call = name, options
+            self.system = method.load(_settings.from_dict(method.Settings, options))
+            if (self.folder / "mapping.json").exists():
+                self.mapping = store.load(self.folder / "mapping.json")
+        for step, name in STEPS.items():
+            where = self.folder / body["jobs"].get(step, "-")
+            if not (where / "job.json").exists():
+                continue
+            self.jobs[step] = where
+            job = jobs.attach(where)
+            if job.state == "finished":
+                setattr(self, name, job.result())
+            if step == "reference" and self.has("all_atom") and self.mapping is not None:
+                self.project()

@@ -2,7 +2,9 @@
 
 import ast
 import dataclasses
+import importlib.util
 import numbers
+import re
 import types
 import typing
 from typing import Any
@@ -100,6 +102,13 @@ def as_code(settings: Any) -> str:
         if (value := getattr(settings, f.name)) != getattr(default, f.name)
     ]
     return f"{module}.Settings({', '.join(changed)})"
+
+
+def script(*lines: str) -> str:
+    """Lines of code with the import of every room and file of the workbench that they name."""
+    body = "\n".join(lines)
+    names = sorted({name for name in re.findall(r"(?<![\w.\"'/])([a-z_]+)\.", body) if importlib.util.find_spec(f"workbench.{name}")})
+    return f"from workbench import {', '.join(names)}\n\n{body}"
 
 
 def _range(meta: Any) -> str:

@@ -45,13 +45,23 @@ PAINT = """/* paint */ (function(stage, scene) {
   }
   if (!stage.turned) {
     stage.turned = true;
+    FOLLOW
     stage.viewerControls.orient(new NGL.Matrix4());
     stage.viewerControls.rotate(molecule.structure.getPrincipalAxes().getRotationQuaternion());
     molecule.autoView();
     stage.viewerControls.zoom(0.3);
   }
   window.cgwStage = stage;
-})(this.stage, %s);"""
+})(this.stage, SCENE);"""
+FOLLOW = """stage.viewer.container.style.width = '100%';
+    let width = stage.viewer.container.clientWidth;
+    new ResizeObserver(() => {
+      const before = width;
+      width = stage.viewer.container.clientWidth;
+      stage.handleResize();
+      if (!before && width) stage.autoView();
+    }).observe(stage.viewer.container);"""
+PAINT = PAINT.replace("FOLLOW", FOLLOW)
 
 
 class MoleculeView(ipw.VBox):
@@ -86,7 +96,7 @@ class MoleculeView(ipw.VBox):
         self._view._ngl_msg_archive = [m for m in self._view._ngl_msg_archive if m["methodName"] != "executeCode"]
         waiting = self._view._ngl_displayed_callbacks_before_loaded
         waiting[:] = [call for call in waiting if call._method_name != "executeCode"]
-        self._view._execute_js_code(PAINT % json.dumps(scene), fire_embed=True)
+        self._view._execute_js_code(PAINT.replace("SCENE", json.dumps(scene)), fire_embed=True)
 
     def _picked(self, change: dict) -> None:
         atom = change["new"].get("atom1")
@@ -168,6 +178,7 @@ class Playback(ipw.VBox):
   const id = NGL.ColormakerRegistry.addScheme(function() {{ this.atomColor = atom => colours[atom.index]; }});
   stage.compList[0].addRepresentation('ball+stick', {{color: id, radiusType: 'size', radiusSize: 0.5, aspectRatio: 1.6}});
   stage.autoView();
+  {FOLLOW}
 }})(this.stage, {json.dumps([int(c[1:], 16) for c in colours])});""",
             fire_embed=True,
         )
