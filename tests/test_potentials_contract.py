@@ -12,14 +12,18 @@ from workbench.potentials import _base
 from workbench.simulation import openmm_engine
 
 
-def chain(n_frames=6, seed=0):
+def chain(n_frames=6, seed=0, wobble=0.01):
     """A random five-bead chain that wobbles, with forces."""
     rng = np.random.default_rng(seed)
     shape = np.array([[0.0, 0, 0], [0.13, 0, 0], [0.18, 0.13, 0], [0.3, 0.15, 0.08], [0.33, 0.28, 0.1]])
     beads = types.Beads.from_bonds(
-        names=tuple("ABCDE"), types=tuple("ABCDE"), masses=[12.0, 14.0, 12.0, 12.0, 14.0], molecule=[0] * 5, bonds=[(0, 1), (1, 2), (2, 3), (3, 4)]
+        names=tuple("ABCDE"),
+        types=tuple("ABCDE"),
+        masses=[12.0, 14.0, 12.0, 12.0, 14.0],
+        molecule=[0] * 5,
+        bonds=[(0, 1), (1, 2), (2, 3), (3, 4)],
     )
-    x = shape + 0.01 * rng.standard_normal((n_frames, 5, 3))
+    x = shape + wobble * rng.standard_normal((n_frames, 5, 3))
     return types.ReferenceData(positions=x, forces=rng.standard_normal(x.shape), beads=beads)
 
 
@@ -117,7 +121,9 @@ def test_openmm_gives_the_same_energy_and_forces(case):
     potential, data, x, box = case
     for frame in range(2):
         start = data.start([frame])
-        context = openmm.Context(openmm_engine.system(potential, start), openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName("Reference"))
+        context = openmm.Context(
+            openmm_engine.system(potential, start), openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName("Reference")
+        )
         context.setPositions(start.positions[0])
         state = context.getState(energy=True, forces=True)
         own = _base.evaluate(potential, x[frame : frame + 1], None if box is None else box[frame : frame + 1])

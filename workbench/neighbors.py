@@ -74,17 +74,19 @@ def _by_tree(positions: Tensor, box: Tensor | None, reach: float) -> tuple[Tenso
 
 
 class VerletList:
-    """Pairs kept for several steps: searched with a skin, anew once a bead may have crossed half of it."""
+    """Pairs kept for several steps: searched with a skin (as much of it as half the box leaves), anew once a bead crossed half of it."""
 
     def __init__(self, cutoff: float, skin: float, excluded: Tensor):
-        self.reach, self.skin, self.excluded = cutoff + skin, skin, excluded
+        self.cutoff, self.skin, self.excluded = cutoff, skin, excluded
         self.pairs: Pairs | None = None
         self._at: Tensor | None = None
+        self._slack = 0.0
 
     def update(self, positions: Tensor, box: Tensor | None) -> Pairs:
         """Pairs that hold all within the cut-off at ``positions`` (F, B, 3)."""
-        if self.pairs is None or float(((positions - self._at) ** 2).sum(-1).max()) > (0.5 * self.skin) ** 2:
-            self.pairs = search(positions, box, self.reach, self.excluded)
+        if self.pairs is None or float(((positions - self._at) ** 2).sum(-1).max()) > (0.5 * self._slack) ** 2:
+            reach = self.cutoff + self.skin if box is None else max(self.cutoff, min(self.cutoff + self.skin, 0.5 * float(box.min())))
+            self.pairs, self._slack = search(positions, box, reach, self.excluded), reach - self.cutoff
             self._at = positions.clone()
         return self.pairs
 

@@ -38,7 +38,7 @@ class Settings:
     max_temperature: float = field(3.0, "Hottest moment, relative to the temperature, beyond its natural fluctuation.", bounds=(1.0, None))
     platform: str = field("Reference", "OpenMM platform.", choices=("Reference", "CPU", "CUDA"))
     n_threads: int = field(1, "CPU threads of platform and network; one makes a run repeatable bit for bit.", bounds=(1, 1024))
-    checkpoint_every: int = field(20, "Saved frames between checkpoints.", bounds=(1, None))
+    checkpoint_every: int = field(100, "Saved frames between checkpoints.", bounds=(1, None))
 
 
 def run(
@@ -190,4 +190,6 @@ class _Engine:
         data = self.context.createCheckpoint()
         meta = {"identity": self.identity, "step": self.step, "n_frames": self.recorder.done}
         store.write_checkpoint(self.path, {"context": np.frombuffer(data, np.uint8)}, meta)
+        if self.settings.platform == "CPU":
+            self.context.reinitialize()  # the neighbour list, too, must be one that a new process would build
         self.context.loadCheckpoint(data)

@@ -175,13 +175,13 @@ class _Engine:
         frame |= {"velocities": self.v.cpu().numpy()} if self.settings.save_velocities else {}
         frame |= {"box": self.box.cpu().numpy()} if self.box is not None else {}
         self.recorder.append(**frame)
-        records = self.recorder.done // k
-        if self.path is None or (records % self.settings.checkpoint_every and self.step < self.settings.n_steps):
+        if (self.recorder.done // k) % self.settings.checkpoint_every and self.step < self.settings.n_steps:
             return
-        self.recorder.commit()
-        arrays = {n: getattr(self, n).cpu().numpy() for n in ("x", "v", "noise")}
-        arrays["generator"] = self.generator.get_state().numpy()
-        store.write_checkpoint(self.path, arrays, {"identity": self.identity, "step": self.step, "n_frames": self.recorder.done})
+        if self.path is not None:
+            self.recorder.commit()
+            arrays = {n: getattr(self, n).cpu().numpy() for n in ("x", "v", "noise")}
+            arrays["generator"] = self.generator.get_state().numpy()
+            store.write_checkpoint(self.path, arrays, {"identity": self.identity, "step": self.step, "n_frames": self.recorder.done})
         if self.verlet is not None:
             self.verlet.forget()
-        self.now = self._evaluate()
+        self.now = self._evaluate()  # from what a resumed run knows, so that both go on alike

@@ -1,0 +1,184 @@
+"""Batched Langevin dynamics: exact variance and temperature, resuming bit for bit, the guard."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from workbench import potentials, simulation, store, types, units
+from workbench.simulation._guard import Unstable
+from workbench.simulation.replicas import Settings
+
+from .test_potentials_contract import chain, liquid
+
+
+def dimer(k=100_000.0, copies=200):
+    """Two beads on a harmonic spring of known constant [kJ/mol/nm^2], and a start of many replicas."""
+    beads = types.Beads.from_bonds(names=("A", "B"), types=("A", "B"), masses=[12.0, 16.0], molecule=[0, 0], bonds=[(0, 1)])
+    spring = potentials.harmonic.Harmonic([[0, 1]], [])
+    spring.center.fill_(0.15)
+    spring.constant.fill_(k)
+    return spring, types.Start(positions=np.tile([[0.0, 0, 0], [0.15, 0, 0]], (copies, 1, 1)), beads=beads)
+
+
+def bond(trajectory):
+    return np.linalg.norm(trajectory.positions[:, 1].astype(float) - trajectory.positions[:, 0], axis=-1)
+
+
+def blocked(values, n=40):
+    """Mean and standard error from blocks of consecutive values."""
+    means = values[: len(values) // n * n].reshape(n, -1).mean(1)
+    return means.mean(), means.std(ddof=1) / np.sqrt(n)
+
+
+SETTINGS = {
+    "baoab": {"integrator": "baoab", "timestep_fs": 3.0, "friction": 20.0},
+    "overdamped": {"integrator": "overdamped", "timestep_fs": 2.0, "friction": 300.0},
+}
+
+
+@pytest.mark.parametrize("integrator", SETTINGS)
+def test_bond_has_the_exact_variance(integrator):
+    """In three dimensions p(r) is r^2 exp(-k (r - r0)^2 / 2kBT): its moments, by quadrature, within 3 standard errors."""
+    k, r0, kT = 100_000.0, 0.15, units.thermal_energy(300.0)
+    spring, start = dimer(k)
+    run = simulation.replicas.run(spring, start, Settings(n_steps=6000, save_every=20, n_threads=1, **SETTINGS[integrator]))
+    r = np.linspace(0.08, 0.22, 20001)
+    p = r**2 * np.exp(-0.5 * k * (r - r0) ** 2 / kT)
+    mean = np.sum(p * r) / p.sum()
+    variance = np.sum(p * (r - mean) ** 2) / p.sum()
+    measured = bond(run.take(run.time > 2.0))
+    by_replica = measured.reshape(-1, 200).T.ravel()  # blocks of whole replicas, which are independent
+    for value, exact in ((by_replica, mean), ((by_replica - mean) ** 2, variance)):
+        estimate, error = blocked(value)
+        assert abs(estimate - exact) < 3 * error
+        assert error < 0.02 * exact
+
+
+def test_kinetic_temperature_within_one_percent():
+    data = chain(50, wobble=0.004)
+    prior = potentials.harmonic.build(data, potentials.harmonic.Settings())
+    start = data.start(np.arange(200) % 50)
+    run = simulation.replicas.run(prior, start, Settings(n_steps=3000, save_every=20, save_velocities=True, friction=20.0, n_threads=1))
+    late = run.take(run.time > 1.0)
+    kinetic = (np.asarray(data.beads.masses)[:, None] * late.velocities.astype(float) ** 2).sum((1, 2)) / (15 * units.BOLTZMANN)
+    estimate, error = blocked(kinetic.reshape(-1, 200).T.ravel())
+    assert error < 1.0
+    assert estimate == pytest.approx(300.0, rel=0.01)
+
+
+def test_free_particles_diffuse_as_the_friction_says():
+    """Overdamped, without force: mean square displacement 6 D t with D = kBT / (m gamma), in a periodic box (nothing is centred)."""
+    n = 64
+    data = liquid(n_frames=20)
+    nothing = potentials.repulsion.build(data, potentials.repulsion.Settings(epsilon=0.0, cutoff=0.5))
+    run = simulation.replicas.run(nothing, data.start(range(20)), Settings(n_steps=100, save_every=100, integrator="overdamped", friction=50.0))
+    moved = run.positions.astype(float) - data.positions
+    diffusion = units.thermal_energy(300.0) / (18.0 * 50.0)
+    assert np.mean((moved**2).sum(-1)) == pytest.approx(6 * diffusion * 0.2, rel=4 / np.sqrt(1.5 * n * 20))
+
+
+KILLED = """
+import sys
+from workbench import simulation
+from tests.test_replicas import chain_run
+chain_run(checkpoint=sys.argv[1], on_step=lambda step, metrics: print(step, flush=True))
+"""
+
+
+def chain_run(**options):
+    data = chain(30, wobble=0.004)
+    potential = potentials.harmonic.build(data, potentials.harmonic.Settings()) + potentials.cgnet.build(data, potentials.cgnet.Settings(width=8))
+    settings = Settings(n_steps=6000, save_every=10, n_threads=1, checkpoint_every=7)
+    return simulation.replicas.run(potential, data.start(range(8)), settings, **options)
+
+
+def test_a_killed_run_resumes_bit_for_bit(tmp_path):
+    child = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / "run")], stdout=subprocess.PIPE, text=True)
+    for line in child.stdout:
+        if int(line) >= 1000:
+            os.kill(child.pid, signal.SIGKILL)
+            break
+    child.stdout.close()
+    assert child.wait() == -signal.SIGKILL
+    seen = []
+    resumed = chain_run(checkpoint=tmp_path / "run", on_step=lambda step, metrics: seen.append(step))
+    assert 900 < seen[0] < 6000
+    undisturbed = chain_run()
+    for name in ("positions", "energy", "time", "replica"):
+        assert np.array_equal(getattr(resumed, name), getattr(undisturbed, name))
+    again = []
+    chain_run(checkpoint=tmp_path / "run", on_step=lambda step, metrics: again.append(step))
+    assert again == []
+
+
+def test_a_liquid_resumes_bit_for_bit_with_its_neighbour_list(tmp_path):
+    data = liquid(n_frames=2)
+    pairs = potentials.lennard_jones.build(data, potentials.lennard_jones.Settings(sigma=0.2, cutoff=0.55))
+    settings = Settings(n_steps=200, save_every=10, skin=0.05, timestep_fs=2.0, n_threads=1, checkpoint_every=4)
+
+    def stop(step, metrics):
+        if step == 110:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        simulation.replicas.run(pairs, data.start(range(2)), settings, checkpoint=tmp_path, on_step=stop)
+    assert len(store.load(tmp_path)) == 2 * 8
+    resumed = simulation.replicas.run(pairs, data.start(range(2)), settings, checkpoint=tmp_path)
+    undisturbed = simulation.replicas.run(pairs, data.start(range(2)), settings, checkpoint=tmp_path / "other")
+    assert np.array_equal(resumed.positions, undisturbed.positions)
+
+
+def test_the_guard_names_the_bond_and_keeps_the_frames(tmp_path):
+    spring, start = dimer(k=5000.0, copies=4)
+    spring.center.fill_(0.6)
+    settings = Settings(n_steps=1000, save_every=1, integrator="overdamped", friction=300.0)
+    with pytest.raises(Unstable, match=r"replica \d the bond A \(0\)-B \(1\) is 0\.\d+ nm long, usual is 0\.150") as stopped:
+        simulation.replicas.run(spring, start, settings, checkpoint=tmp_path)
+    kept = stopped.value.trajectory
+    assert len(kept) >= 4 and len(store.load(tmp_path)) == len(kept)
+    free = simulation.replicas.run(spring, start, Settings(**{**{"n_steps": 1000, "save_every": 1, "guard": False}, "integrator": "overdamped", "friction": 300.0}))
+    assert len(free) == 4000
+
+
+def test_too_long_a_step_is_caught_as_heat_or_nan():
+    spring, start = dimer()
+    with pytest.raises(Unstable, match=r"stopped at step \d+"):
+        simulation.replicas.run(spring, start, Settings(n_steps=2000, timestep_fs=25.0))
+    with pytest.raises(Unstable, match="NaN or infinity"):
+        simulation.replicas.run(spring, start, Settings(n_steps=20000, timestep_fs=25.0, guard=False))
+
+
+def test_seed_decides_the_noise():
+    spring, start = dimer(copies=3)
+    first, again, other = (simulation.replicas.run(spring, start, Settings(n_steps=50, seed=s)).positions for s in (0, 0, 1))
+    assert np.array_equal(first, again) and not np.array_equal(first, other)
+
+
+def test_refusals(tmp_path):
+    spring, start = dimer(copies=1)
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="finds none"):
+            simulation.replicas.run(spring, start, Settings(device="cuda"))
+    with pytest.raises(ValueError, match="at least 1"):
+        Settings(n_steps=0)
+    simulation.replicas.run(spring, start, Settings(n_steps=100), checkpoint=tmp_path)
+    before = {p.name: p.read_bytes() for p in pathlib.Path(tmp_path).iterdir()}
+    with pytest.raises(ValueError, match="another run"):
+        simulation.replicas.run(spring, start, Settings(n_steps=200), checkpoint=tmp_path)
+    assert {p.name: p.read_bytes() for p in pathlib.Path(tmp_path).iterdir()} == before
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_gpu_keeps_the_temperature():
+    data = chain(50)
+    prior = potentials.harmonic.build(data, potentials.harmonic.Settings())
+    run = simulation.replicas.run(prior, data.start(np.arange(1000) % 50), Settings(n_steps=1000, save_velocities=True, friction=20.0, device="cuda"))
+    kinetic = (np.asarray(data.beads.masses)[:, None] * run.velocities[len(run) // 2 :].astype(float) ** 2).sum((1, 2)) / (15 * units.BOLTZMANN)
+    assert kinetic.mean() == pytest.approx(300.0, rel=0.02)
