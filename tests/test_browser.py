@@ -162,6 +162,28 @@ class Notebook:
     def button(self, name, within=".cgw"):
         return self.page.locator(f"{within} button").filter(has_text=re.compile(rf"^\s*{re.escape(name)}\s*$"), visible=True).first
 
+    def step(self, name):
+        self.page.locator(".cgw-steps button").filter(has_text=name).click()
+
+    def fill(self, field, value):
+        """Type into a field of the form that is shown."""
+        box = self.page.locator(f".cgw-field-{field} input:visible").first
+        box.fill(str(value))
+        box.press("Tab")
+
+    def says(self, text, timeout=60):
+        """Wait until the visible status line holds ``text``."""
+        self.page.locator(".cgw-status:visible").filter(has_text=text).first.wait_for(timeout=1000 * timeout)
+
+    def shoot(self, name):
+        """A screenshot at both sizes; each is checked."""
+        for width, height in ((900, 700), (1280, 800)):
+            self.resize(width, height)
+            self.page.locator(".cgw-steps, .cgw").first.evaluate("e => e.scrollIntoView({block: 'start'})")
+            self.page.wait_for_timeout(300)
+            self.page.screenshot(path=self.artefacts / f"{name}_{width}x{height}.png")
+            self.check()
+
     def check(self):
         """No traceback, nothing sideways, nothing from outside."""
         body = self.page.inner_text("body")
@@ -217,3 +239,80 @@ def test_five_beads_by_clicking_their_atoms(browser, lab, artefacts):
         book.resize(900, 700)
         page.screenshot(path=artefacts / "mapping_900x700.png")
         book.check()
+
+
+def test_the_whole_workbench_from_a_click_to_the_report(browser, lab, artefacts):
+    cells = ["import widgets\nbench = widgets.Workbench('runs/bench')\nbench"]
+    with Notebook(browser, lab, artefacts, "bench.ipynb", cells) as book:
+        page = book.page
+        page.wait_for_selector(".cgw-steps", timeout=90_000)
+        assert book.button("Start").count() == 0  # the first step is the system
+        book.button("Load").click()
+        book.says("22 atoms")
+        page.wait_for_function("window.cgwStage && window.cgwStage.compList.length > 0")
+        book.shoot("1_system")
+
+        book.step("Mapping")
+        page.wait_for_function("document.querySelectorAll('.cgw-bead').length === 1")
+        page.wait_for_timeout(2500)
+        for count, atom in enumerate(ATOMS):
+            if count:
+                book.button("bead").click()
+                page.wait_for_function("n => document.querySelectorAll('.cgw-bead').length === n", arg=count + 1)
+            book.pick(atom)
+            page.wait_for_function(
+                "atom => document.querySelector('.cgw-field-atoms input').value === String(atom)", arg=atom, timeout=10_000
+            )
+        page.locator(".cgw-steps button").filter(has_text="5 beads").wait_for()
+        book.shoot("2_mapping")
+
+        book.step("Model")
+        assert book.button("Start").is_disabled()
+        assert "Sample the reference first" in book.button("Start").get_attribute("title")
+        book.step("Reference")
+        book.fill("n_frames", -1)
+        page.locator(".cgw-bad:visible").filter(has_text="must be at least 1").first.wait_for()
+        assert book.button("Start").is_disabled()
+        book.fill("n_frames", 3000)
+        book.fill("interval_ps", 0.1)
+        book.button("Start").click()
+        book.says("finished")
+        book.shoot("3_reference")
+
+        book.step("Model")
+        book.fill("n_epochs", 300)
+        book.fill("patience", 300)
+        book.button("Start").click()
+        page.locator(".cgw-picture img:visible").first.wait_for()
+        first = page.locator(".cgw-picture img:visible").first.get_attribute("src")
+        page.wait_for_function(
+            "src => [...document.querySelectorAll('.cgw-picture img')].some(i => i.offsetParent && i.src !== src)", arg=first
+        )
+        page.locator(".cgw-foot:visible").filter(has_text="left").first.wait_for(timeout=30_000)
+        book.shoot("4_model_running")
+        book.button("Cancel").click()
+        book.says("cancelled, kept in")
+        book.button("Start").click()
+        book.says("running")
+        book.says("finished", 120)
+        page.locator(".cgw-steps button").filter(has_text="of prior").wait_for()
+        book.shoot("5_model")
+
+        book.step("Simulate")
+        book.fill("n_steps", 3000)
+        book.fill("save_every", 50)
+        book.button("Start").click()
+        book.says("finished", 120)
+        page.locator(".cgw-picture canvas:visible").first.wait_for()
+        book.shoot("6_simulate")
+
+        book.step("Validate")
+        book.button("Make the report").click()
+        book.says("the report is", 60)
+        frame = page.frame_locator(".cgw-picture iframe")
+        frame.get_by_text("Jensen-Shannon", exact=False).first.wait_for(timeout=20_000)
+        book.shoot("7_validate")
+        book.button("Copy as code").click()
+        page.locator(".cgw-code pre:visible").filter(has_text="validation.report(").wait_for()
+        book.check()
+    assert list((lab[0] / "runs" / "bench" / "report").glob("report.html"))

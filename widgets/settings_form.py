@@ -54,6 +54,7 @@ class SettingsForm(ipw.VBox):
             made = ipw.Dropdown(options=[(str(c), c) for c in meta["choices"]], value=value, tooltip=hover, layout=wide)
         else:
             made = ipw.Text(value=_show(value), tooltip=hover, layout=wide, placeholder="none" if _optional(kind) else "")
+        made.add_class(f"cgw-field-{field.name}")
         made.observe(lambda _: self._read(), "value")
         self._inputs[field.name] = made
         unit = f" [{meta['unit']}]" if meta.get("unit") else ""
