@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from workbench import mappings, projection, reference, store, systems, units
+from workbench import force_maps, mappings, projection, reference, store, systems, units
 from workbench.types import Mapping, State, Template, Trajectory
 
 
@@ -55,7 +55,7 @@ def test_centres_of_mass_and_summed_forces(peptide_frames, dipeptide):
 def test_the_force_map_satisfies_the_condition_of_consistency(dipeptide, backbone):
     for mapping in (backbone, mappings.center_of_mass.build(dipeptide, None, mappings.center_of_mass.Settings(group="residue"))):
         weights = mapping.expand(dipeptide)
-        product = projection.basic_force_map(weights, dipeptide) @ weights.T
+        product = force_maps.basic(weights, dipeptide) @ weights.T
         np.testing.assert_allclose(product.toarray(), np.eye(weights.shape[0]), atol=1e-12)
 
 
@@ -148,7 +148,10 @@ def test_what_cannot_be_projected_is_refused(peptide_frames, backbone, water_fra
         projection.project(Trajectory(positions=np.zeros((1, 22, 3))), backbone)
     with pytest.raises(ValueError, match="made for another molecule"):
         projection.project(water_frames, backbone)
-    with pytest.raises(ValueError, match="force_map = 'best': only 'basic' is there"):
+    for name in ("molecule", "optimal"):
+        with pytest.raises(ValueError, match=f"force_map = '{name}' needs forces: this trajectory has none"):
+            projection.project(dataclasses.replace(peptide_frames, forces=None), backbone, force_map=name)
+    with pytest.raises(ValueError, match="force_map = 'best': choose basic, molecule or optimal"):
         projection.project(peptide_frames, backbone, force_map="best")
 
 

@@ -1,9 +1,7 @@
 """From atoms to beads: positions, forces, velocities and virial of a trajectory seen through a mapping.
 
-Positions R_I = sum_i c_Ii r_i. The basic force map gives a bead the sum of the forces on its atoms, F_I = sum_{i in I} f_i, which
-satisfies the condition of Noid et al., J. Chem. Phys. 128, 244114 (2008), wherever no atom belongs to two beads. Atoms tied to a
-bead by rigid constraints are summed with it, so that constraint forces, which are not among the f_i, cancel (Ciccotti, Kapral,
-Vanden-Eijnden, ChemPhysChem 6, 1809 (2005)). Massless sites are left out: their forces were handed to real atoms already.
+Positions R_I = sum_i c_Ii r_i and velocities go by the mapping, forces F_I = sum_i w_Ii f_i by a force map of their own (see
+``force_maps``): summed over the bead, summed over the molecule, or combined so that they are least noisy.
 
 The virial W = -dU/d(strain) gets its ideal term: a model with fewer particles has the pressure of the all-atom system,
 (N kBT + tr W / 3) / V, where W_beads = W_atoms + (N_atoms - N_beads) kBT on the diagonal; N_atoms counts atoms with mass.
@@ -17,9 +15,8 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
-import scipy.sparse.csgraph
 
-from workbench import store, units
+from workbench import force_maps, store, units
 from workbench.recorder import allocate
 from workbench.types import Mapping, ReferenceData, System, Trajectory
 
@@ -30,13 +27,15 @@ def project(all_atom: Trajectory, mapping: Mapping, *, force_map: str = "basic",
     """The frames of ``all_atom`` (F, N, 3) as frames of beads (F, B, 3), molecules made whole first; float32.
 
     Read and written in pieces, so that a million frames need no more memory than the result; with ``folder`` the result is saved
-    there too and read from the disk, and taken from there the next time. Forces are left out where ``all_atom`` has none.
+    there too and read from the disk, and taken from there the next time. ``force_map`` is basic (forces summed over the bead),
+    molecule (over the whole molecule, for one bead a molecule) or optimal (least noise over these frames). The basic map leaves
+    forces out where ``all_atom`` has none.
 
     Raises ``ValueError`` for a trajectory that does not know its system, a mapping of another molecule, a force map that is not
-    known, and beads whose forces cannot be summed (they share atoms or rigid constraints).
+    known or needs forces that are missing, and beads that the map cannot serve (they share atoms or rigid constraints).
     """
-    if force_map != "basic":
-        raise ValueError(f"projection.project: force_map = '{force_map}': only 'basic' is there.")
+    if force_map not in ("basic", "molecule", "optimal"):
+        raise ValueError(f"projection.project: force_map = '{force_map}': choose basic, molecule or optimal.")
     system = all_atom.system
     if system is None:
         raise ValueError(
@@ -47,10 +46,12 @@ def project(all_atom: Trajectory, mapping: Mapping, *, force_map: str = "basic",
         return _reload(folder, parents)
     weights = mapping.expand(system)
     maps = {"positions": weights}
+    if all_atom.forces is None and force_map != "basic":
+        raise ValueError(f"projection.project: force_map = '{force_map}' needs forces: this trajectory has none.")
     if all_atom.velocities is not None:
         maps["velocities"] = weights
     if all_atom.forces is not None:
-        maps["forces"] = basic_force_map(weights, system)
+        maps["forces"] = force_maps.matrix(force_map, all_atom, mapping)
     with _arrays(maps, (len(all_atom), weights.shape[0], 3), folder) as arrays:
         _fill(arrays, maps, all_atom, system)
         data = ReferenceData(
@@ -59,27 +60,9 @@ def project(all_atom: Trajectory, mapping: Mapping, *, force_map: str = "basic",
             virial=None if all_atom.virial is None else _bead_virial(all_atom, system, weights.shape[0]),
             parents=parents,
             beads=mapping.beads(system),
-            force_kind="none" if all_atom.forces is None else "basic",
+            force_kind="none" if all_atom.forces is None else "optimal" if force_map == "optimal" else "basic",
         )
         return data if folder is None else store.load(store.save(data, folder))
-
-
-def basic_force_map(weights: scipy.sparse.csr_array, system: System) -> scipy.sparse.csr_array:
-    """The matrix (B, N) of ones that sums atomic forces to bead forces for the mapping ``weights`` (B, N).
-
-    Raises ``ValueError`` where an atom, or a group of atoms tied by rigid constraints, belongs to two beads.
-    """
-    links = scipy.sparse.coo_array((np.ones(len(system.constraints)), tuple(system.constraints.T)), shape=(system.n_atoms,) * 2)
-    n_groups, group = scipy.sparse.csgraph.connected_components(links, directed=False)
-    bead, atom = weights.nonzero()
-    owner = np.full(n_groups, -1)
-    owner[group[atom]] = bead
-    clash = np.flatnonzero(owner[group[atom]] != bead)
-    if clash.size:
-        where = f"beads {bead[clash[0]]} and {owner[group[atom[clash[0]]]]} share atom {atom[clash[0]]} or a rigid constraint on it"
-        raise ValueError(f"the basic force map cannot sum forces: {where}: choose beads that share none, or a flexible force field.")
-    summed = np.flatnonzero((owner[group] >= 0) & (system.masses > 0))
-    return scipy.sparse.csr_array((np.ones(len(summed)), (owner[group[summed]], summed)), shape=weights.shape)
 
 
 def whole(positions: np.ndarray, box: np.ndarray, system: System) -> np.ndarray:
