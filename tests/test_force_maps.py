@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tests.benchmarks import _chain
+from tests.benchmarks import _chain, _water_aimd
 from workbench import force_maps, mappings, projection, reference, systems, units
 from workbench.types import Mapping, Template, Trajectory
 
@@ -21,20 +21,7 @@ def chain_frames():
 
 @pytest.fixture(scope="module")
 def aimd(data_folder):
-    """64 waters from first principles, 400 frames, flexible; the atoms of a molecule side by side."""
-    stored = np.load(data_folder / "water_aimd_frames.npz", allow_pickle=False)
-    order = np.ravel([(k, 64 + k, 128 + k) for k in range(64)])
-    system = dataclasses.replace(systems.load("water_tip3p"), constraints=np.zeros((0, 2), int))
-    return Trajectory(
-        positions=stored["coordinates"][:, order].astype(float) * units.ANGSTROM,
-        forces=stored["forces"][:, order].astype(float) * units.ELECTRONVOLT_PER_ANGSTROM,
-        box=np.diagonal(stored["box"], axis1=1, axis2=2).astype(float) * units.ANGSTROM,
-        system=system,
-    )
-
-
-def oxygens(system):
-    return mappings.by_pick.build(system, None, mappings.by_pick.Settings(atoms=((0,),), names=("O",)))
+    return _water_aimd.load(data_folder)
 
 
 def root_mean_square(forces):
@@ -114,9 +101,9 @@ def test_beads_that_share_an_atom_have_an_optimal_map(peptide_frames, dipeptide)
 
 
 def test_published_water_forces(aimd):
-    bare = projection.project(aimd, oxygens(aimd.system))
-    summed = projection.project(aimd, oxygens(aimd.system), force_map="molecule")
-    best = projection.project(aimd, oxygens(aimd.system), force_map="optimal")
+    bare = projection.project(aimd, _water_aimd.oxygens(aimd.system))
+    summed = projection.project(aimd, _water_aimd.oxygens(aimd.system), force_map="molecule")
+    best = projection.project(aimd, _water_aimd.oxygens(aimd.system), force_map="optimal")
     noise = [root_mean_square(data.forces) / units.ELECTRONVOLT_PER_ANGSTROM for data in (bare, summed, best)]
     assert noise[:2] == pytest.approx([1.003, 0.279], abs=5e-4)
     assert noise[2] <= noise[1]
@@ -124,7 +111,7 @@ def test_published_water_forces(aimd):
 
 
 def test_copies_of_a_molecule_share_one_map(aimd):
-    best = force_maps.optimal(aimd, oxygens(aimd.system)).toarray()
+    best = force_maps.optimal(aimd, _water_aimd.oxygens(aimd.system)).toarray()
     blocks = best.reshape(64, 64, 3)
     np.testing.assert_array_equal(blocks[np.arange(64), np.arange(64)], np.tile(blocks[0, 0], (64, 1)))
     assert np.count_nonzero(best) == 192
@@ -135,7 +122,7 @@ def test_rigid_water_has_one_map_only():
     water = systems.load("water_tip3p")
     frames = reference.sample(water, reference.Settings(n_frames=2, interval_ps=0.01, equilibration_ps=0.0))
     for name in ("basic", "molecule", "optimal"):
-        ones = force_maps.matrix(name, frames, oxygens(water)).toarray()
+        ones = force_maps.matrix(name, frames, _water_aimd.oxygens(water)).toarray()
         np.testing.assert_allclose(ones, np.kron(np.eye(64), np.ones((1, 3))), atol=1e-12)
 
 
@@ -168,4 +155,4 @@ def test_what_has_no_map_is_refused(peptide_frames, dipeptide, backbone, chain_f
     two = dataclasses.replace(systems.load("water_tip3p"), constraints=np.array([[0, 3]]))
     frames = Trajectory(positions=np.zeros((9, 192, 3)), forces=np.zeros((9, 192, 3)), system=two)
     with pytest.raises(ValueError, match="rigid constraints between molecules"):
-        force_maps.optimal(frames, oxygens(two))
+        force_maps.optimal(frames, _water_aimd.oxygens(two))
