@@ -18,7 +18,7 @@ class FittingPanel(frame.Panel):
 
     def __init__(self, source: types.ReferenceData | Session, folder: Any = "runs/workbench"):
         self.session = Session.of(source, folder, data=source)
-        wide = ipw.Layout(width="99%")
+        wide = ipw.Layout(width="98%")
         potentials = [name for name in rooms.available("potentials") if name != PRIOR]
         self.potential = ipw.Dropdown(options=potentials, value="cgnet", tooltip="The potential that is fitted.", layout=wide)
         self.prior = ipw.Checkbox(value=True, description="on top of a harmonic prior", indent=False, layout=ipw.Layout(width="auto"))

@@ -31,7 +31,9 @@ CSS = """<style>
 .cgw .widget-button, .cgw .widget-toggle-button {margin: 0; border-radius: 3px}
 .cgw .widget-button:focus-visible, .cgw .widget-toggle-button:focus-visible {outline: 2px solid #0072B2; outline-offset: 1px}
 .cgw .cgw-accent {background: #0072B2; color: white}
-.cgw-status {min-height: 20px; overflow-wrap: anywhere}
+.cgw-status {overflow-wrap: anywhere}
+.cgw-foot .cgw-status {min-height: 20px}
+.cgw .widget-dropdown, .cgw .widget-dropdown select {max-width: 100%}
 .cgw-note {color: var(--jp-ui-font-color2)}
 .cgw-bad {color: #A33B00; font-weight: 600}
 .cgw-head {font-weight: 600; margin: 2px 0 4px}

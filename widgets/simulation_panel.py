@@ -22,7 +22,7 @@ class SimulationPanel(frame.Panel):
 
     def __init__(self, source: types.Fit | Session, data: types.ReferenceData | None = None, folder: Any = "runs/workbench"):
         self.session = Session.of(source, folder, data=data, fit=source)
-        self.engine = ipw.Dropdown(options=rooms.available("simulation"), value="replicas", layout=ipw.Layout(width="99%"))
+        self.engine = ipw.Dropdown(options=rooms.available("simulation"), value="replicas", layout=ipw.Layout(width="98%"))
         self.engine.observe(lambda _: self._show_form(), "value")
         self.replicas = ipw.BoundedIntText(
             64, 1, 100_000, layout=ipw.Layout(width="46%"), tooltip="Copies, each from another reference frame."

@@ -22,13 +22,15 @@ class SystemPanel(frame.Panel):
         self.image = ipw.Image(format="png")
         still = ipw.Accordion([self.image], titles=("the same as a picture (PNG)",))
         names = rooms.available("systems")
-        self.choice = ipw.Dropdown(options=[(name.replace("_", " "), name) for name in names], layout=ipw.Layout(width="100%"))
+        self.choice = ipw.Dropdown(options=[(name.replace("_", " "), name) for name in names], layout=ipw.Layout(width="98%"))
         self.choice.observe(lambda _: self._show_form(), "value")
         self.place = ipw.VBox()
         self.load = frame.button("Load", "", self._load, icon="check", accent=True)
         self.status = frame.Status()
         head = ipw.HTML(frame.text("system", "head"))
-        super().__init__([self.view, still], [head, self.choice, self.place], [self.load, self.status], self.code, lambda: self.image.value)
+        super().__init__(
+            [self.view, still], [head, self.choice, self.place], [ipw.HBox([self.load]), self.status], self.code, lambda: self.image.value
+        )
         if self.session.system_call:
             self.choice.value = self.session.system_call[0]
         self._show_form()

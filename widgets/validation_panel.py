@@ -24,7 +24,7 @@ class ValidationPanel(frame.Panel):
         self.status = frame.Status()
         head = ipw.HTML(frame.text("thresholds and bins", "head"))
         picture = [self.page, ipw.Accordion([self.image], titles=("its figure as a picture (PNG)",))]
-        super().__init__(picture, [self.table, head, self.form], [self.start, self.status], self.code, lambda: self.image.value)
+        super().__init__(picture, [self.table, head, self.form], [ipw.HBox([self.start]), self.status], self.code, lambda: self.image.value)
         self.form.observe(lambda _: self._allow(), ["value", "error"])
         self.session.observe(lambda _: self._allow(), "changes")
         self.session.observe(lambda _: self._show(), "report")

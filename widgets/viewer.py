@@ -58,8 +58,9 @@ FOLLOW = """stage.viewer.container.style.width = '100%';
     new ResizeObserver(() => {
       const before = width;
       width = stage.viewer.container.clientWidth;
+      if (!width) return;
       stage.handleResize();
-      if (!before && width) stage.autoView();
+      if (!before) stage.autoView();
     }).observe(stage.viewer.container);"""
 PAINT = PAINT.replace("FOLLOW", FOLLOW)
 
