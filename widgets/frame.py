@@ -26,6 +26,8 @@ CSS = """<style>
 .cgw-form {flex: 1 1 0; min-width: 270px; overflow: hidden}
 @container (max-width: 620px) {.cgw-body {flex-wrap: wrap} .cgw-picture, .cgw-form {flex: 1 1 100%}}
 .cgw-scroll {max-height: 430px; overflow-y: auto; overflow-x: hidden; padding-right: 6px}
+.cgw-scroll > * {flex: 0 0 auto}
+.cgw-scroll .widget-hbox {align-items: center}
 .cgw-foot {border-top: 1px solid var(--jp-border-color2); margin-top: 8px; padding-top: 6px}
 .cgw-row {flex-flow: row wrap; align-items: center; gap: 4px 6px}
 .cgw .widget-button, .cgw .widget-toggle-button {margin: 0; border-radius: 3px}

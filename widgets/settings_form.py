@@ -58,7 +58,7 @@ class SettingsForm(ipw.VBox):
         made.observe(lambda _: self._read(), "value")
         self._inputs[field.name] = made
         unit = f" [{meta['unit']}]" if meta.get("unit") else ""
-        label = ipw.HTML(frame.text(field.name.replace("_", " ") + unit, "plain"), layout=ipw.Layout(width="52%"))
+        label = ipw.HTML(frame.text(_label(field.name) + unit, "plain"), layout=ipw.Layout(width="52%"))
         label.tooltip = hover
         return [ipw.HBox([label, made]), ipw.HTML(frame.text(hover, "help"))]
 
@@ -110,6 +110,11 @@ def script(*lines: str) -> str:
     body = "\n".join(lines)
     names = sorted({name for name in re.findall(r"(?<![\w.\"'/])([a-z_]+)\.", body) if importlib.util.find_spec(f"workbench.{name}")})
     return f"from workbench import {', '.join(names)}\n\n{body}"
+
+
+def _label(name: str) -> str:
+    """``"interval_ps"`` -> ``"interval"``: the unit stands beside it."""
+    return re.sub(r"_(per_)?(ps|fs|nm)$", "", name).replace("_", " ")
 
 
 def _range(meta: Any) -> str:

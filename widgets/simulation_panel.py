@@ -97,7 +97,7 @@ class SimulationPanel(frame.Panel):
         beads = self.session.data.beads
         first = np.arange(len(frames)) if frames.replica is None else np.flatnonzero(frames.replica == 0)
         self.playback.show(beads, np.array(frames.positions[first[:: max(1, len(first) // MOST_FRAMES)]], float))
-        self.image.value = frame.png(lambda *axes: self._surfaces(frames, axes), size=(7.4, 3.3), n_axes=2)
+        self.image.value = frame.png(lambda *axes: self._surfaces(frames, axes), size=(7.4, 2.9), n_axes=2)
 
     def _surfaces(self, frames: types.Trajectory, axes: tuple) -> None:
         dihedrals = self.session.data.beads.dihedrals

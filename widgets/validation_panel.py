@@ -1,6 +1,7 @@
 """The report: every observable with its error, the floor that sampling sets, and pass or fail."""
 
 import html
+import math
 import threading
 from typing import Any
 
@@ -77,7 +78,7 @@ class ValidationPanel(frame.Panel):
         if figures:
             self.image.value = figures[0].read_bytes()
         rows = "".join(
-            f"<tr><td>{html.escape(c.name)}</td><td>{c.score:.3g} ± {c.error:.1g}</td><td>{c.floor:.2g}</td>"
+            f"<tr><td>{html.escape(c.name)}</td><td>{with_error(c.score, c.error)}</td><td>{c.floor:.2g}</td>"
             f'<td style="color:{"#006B4F" if c.passed else "#A33B00"};font-weight:600">{"pass" if c.passed else "fail"}</td></tr>'
             for c in report.comparisons
         )
@@ -93,3 +94,11 @@ class ValidationPanel(frame.Panel):
             return ""
         failed = sum(not c.passed for c in self.session.report.comparisons)
         return f"{failed} of {len(self.session.report.comparisons)} fail" if failed else "all pass"
+
+
+def with_error(value: float, error: float) -> str:
+    """A number with no more digits than its error allows: ``(0.003521, 0.00104)`` -> ``"0.0035 ± 0.0010"``."""
+    if not math.isfinite(error) or error <= 0 or not math.isfinite(value):
+        return f"{value:.3g}"
+    digits = max(0, 1 - math.floor(math.log10(error)))
+    return f"{value:.{digits}f} ± {error:.{digits}f}"

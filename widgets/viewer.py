@@ -158,7 +158,7 @@ def _superpose(x: np.ndarray, onto: np.ndarray) -> np.ndarray:
 class Playback(ipw.VBox):
     """Frames of beads that play in three dimensions; new frames can arrive while they do."""
 
-    def __init__(self, height: str = "260px"):
+    def __init__(self, height: str = "190px"):
         self._height = height
         self._frames: _Frames | None = None
         super().__init__()
@@ -177,7 +177,7 @@ class Playback(ipw.VBox):
         self._view._execute_js_code(
             f"""(function(stage, colours) {{
   const id = NGL.ColormakerRegistry.addScheme(function() {{ this.atomColor = atom => colours[atom.index]; }});
-  stage.compList[0].addRepresentation('ball+stick', {{color: id, radiusType: 'size', radiusSize: 0.5, aspectRatio: 1.6}});
+  stage.compList[0].addRepresentation('ball+stick', {{color: id, radiusType: 'size', radiusSize: 0.14, aspectRatio: 2.6}});
   stage.autoView();
   {FOLLOW}
 }})(this.stage, {json.dumps([int(c[1:], 16) for c in colours])});""",
