@@ -36,7 +36,9 @@ def test_refusals():
         potentials.cgnet.build(liquid(), potentials.cgnet.Settings())
     data = chain(5)
     with pytest.raises(ValueError, match="never changes"):
-        potentials.cgnet.build(types.ReferenceData(positions=np.repeat(data.positions[:1], 5, axis=0), beads=data.beads), potentials.cgnet.Settings())
+        potentials.cgnet.build(
+            types.ReferenceData(positions=np.repeat(data.positions[:1], 5, axis=0), beads=data.beads), potentials.cgnet.Settings()
+        )
     network = potentials.cgnet.build(data, potentials.cgnet.Settings(width=4))
     with pytest.raises(ValueError, match="cannot be carried"):
         network.bind(liquid().beads)

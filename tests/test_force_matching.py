@@ -69,7 +69,9 @@ def test_every_matrix_obeys_the_lipschitz_bound():
 def test_early_stopping_returns_the_best_epoch():
     noise = chain(200)
     data = type(noise)(positions=noise.positions, forces=1000 * noise.forces, beads=noise.beads)  # nothing to learn: overfits at once
-    fit = fitting.force_matching.fit(potentials.cgnet.build(data, SMALL), data, Settings(n_epochs=200, patience=5, learning_rate=0.02, lipschitz=None))
+    fit = fitting.force_matching.fit(
+        potentials.cgnet.build(data, SMALL), data, Settings(n_epochs=200, patience=5, learning_rate=0.02, lipschitz=None)
+    )
     losses = fit.history["validation_loss"]
     assert len(losses) == losses.argmin() + 6 < 200
     held_out = data.take(slice(160, None))
@@ -96,7 +98,8 @@ from tests.test_force_matching import SMALL, known
 data, _ = known()
 prior = potentials.harmonic.build(data, potentials.harmonic.Settings())
 network = potentials.cgnet.build(data, SMALL)
-fitting.force_matching.fit(prior + network, data, fitting.force_matching.Settings(n_epochs=400, patience=400, n_threads=1, checkpoint_every=3),
+settings = fitting.force_matching.Settings(n_epochs=400, patience=400, n_threads=1, checkpoint_every=3)
+fitting.force_matching.fit(prior + network, data, settings,
     checkpoint=sys.argv[1], on_step=lambda epoch, metrics: print(epoch, flush=True))
 """
 
@@ -113,7 +116,9 @@ def test_a_killed_fit_resumes_bit_for_bit(tmp_path):
     potential = potentials.harmonic.build(data, potentials.harmonic.Settings()) + potentials.cgnet.build(data, SMALL)
     settings = Settings(n_epochs=400, patience=400, n_threads=1, checkpoint_every=3)
     seen = []
-    resumed = fitting.force_matching.fit(potential, data, settings, checkpoint=tmp_path / "run", on_step=lambda epoch, metrics: seen.append(epoch))
+    resumed = fitting.force_matching.fit(
+        potential, data, settings, checkpoint=tmp_path / "run", on_step=lambda epoch, metrics: seen.append(epoch)
+    )
     assert 6 < seen[0] < 400 and seen[0] % 3 == 1
     undisturbed = fitting.force_matching.fit(potential, data, settings)
     assert torch.equal(weights(resumed), weights(undisturbed))
@@ -182,7 +187,9 @@ def test_a_generic_potential_learns_through_autograd():
         true.k.fill_(3.0)
     forces = potentials.forces(true, torch.tensor(data.positions)).numpy()
     data = type(data)(positions=data.positions, forces=forces, beads=data.beads)
-    fit = fitting.force_matching.fit(Springs(), data, Settings(n_epochs=150, batch_size=20, learning_rate=0.1, final_learning_rate=1e-3, patience=150))
+    fit = fitting.force_matching.fit(
+        Springs(), data, Settings(n_epochs=150, batch_size=20, learning_rate=0.1, final_learning_rate=1e-3, patience=150)
+    )
     assert float(fit.potential.k) == pytest.approx(3.0, abs=1e-3)
 
 

@@ -20,20 +20,21 @@ def test_kernels_equal_torch(n_frames, periodic):
         x = x + torch.randint(-2, 3, x.shape, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(descriptor.values(x, box), descriptor(x, box))
     weight = torch.randn(n_frames, descriptor.size, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    for compiled, reference in zip(descriptor.pullback(x, box, weight, True), descriptor._pullback_by_autograd(x, box, weight, True), strict=True):
+    for compiled, reference in zip(
+        descriptor.pullback(x, box, weight, True), descriptor._pullback_by_autograd(x, box, weight, True), strict=True
+    ):
         assert (compiled - reference).abs().max() < 1e-10 * reference.abs().max()
 
 
-def test_serial_and_threaded_kernels_are_equal():
+def test_kernels_leave_the_number_of_threads_alone():
+    """A compiled kernel with threads of its own would reset torch's: two pools on the same cores make each step many times slower."""
     data = chain(200)
     descriptor = descriptors.internal_coordinates.build(data, internal_coordinates.Settings())
-    x = torch.tensor(data.positions)
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
-        serial = descriptor.values(x)
-        torch.set_num_threads(2)
-        assert torch.equal(descriptor.values(x), serial)
+        descriptor.values(torch.tensor(data.positions))
+        assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)
 

@@ -35,7 +35,9 @@ def test_both_engines_sample_the_same_distribution():
     data = chain(100, wobble=0.004)
     network = potentials.cgnet.build(data, potentials.cgnet.Settings(width=8))
     potential = potentials.harmonic.build(data, potentials.harmonic.Settings()) + network
-    many = simulation.replicas.run(potential, data.start(range(100)), replicas.Settings(n_steps=4000, save_every=20, friction=20.0, n_threads=1))
+    many = simulation.replicas.run(
+        potential, data.start(range(100)), replicas.Settings(n_steps=4000, save_every=20, friction=20.0, n_threads=1)
+    )
     one = simulation.openmm_engine.run(potential, data.start([0]), openmm_engine.Settings(n_steps=20_000, save_every=20, friction=20.0))
     many = many.take(many.time > 1.0)
     from_many = blocked(many.energy.reshape(-1, 100).T.ravel())
@@ -56,14 +58,18 @@ def waters():
 def test_waters_run_in_both_engines(waters):
     """Same energy to 1e-6 in OpenMM and in torch, the same mean energy and pressure in both runs, the temperature in each."""
     assert waters.beads.n_beads == 64 and len(set(waters.beads.molecule.tolist())) == 64
-    pairs = potentials.lennard_jones.build(waters, potentials.lennard_jones.Settings(epsilon=0.65, sigma=0.28, cutoff=0.55, switch_width=0.1))
+    pairs = potentials.lennard_jones.build(
+        waters, potentials.lennard_jones.Settings(epsilon=0.65, sigma=0.28, cutoff=0.55, switch_width=0.1)
+    )
     one = simulation.openmm_engine.run(
         pairs, waters.start([0]), openmm_engine.Settings(n_steps=30_000, save_every=30, timestep_fs=5.0, friction=5.0, save_velocities=True)
     )
     many = simulation.replicas.run(
         pairs,
         waters.start([0, 1, 2, 3] * 4),
-        replicas.Settings(n_steps=2500, save_every=50, timestep_fs=5.0, friction=5.0, save_velocities=True, precision="double", n_threads=1),
+        replicas.Settings(
+            n_steps=2500, save_every=50, timestep_fs=5.0, friction=5.0, save_velocities=True, precision="double", n_threads=1
+        ),
     )
     energies = evaluate(pairs, torch.tensor(one.positions[-5:].astype(float)), torch.tensor(one.box[-5:])).energy.numpy()
     np.testing.assert_allclose(one.energy[-5:], energies, rtol=1e-4)  # positions are kept in single precision
@@ -107,7 +113,9 @@ def test_a_stopped_run_goes_on_bit_for_bit(made, platform, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         simulation.openmm_engine.run(potential, data.start([0]), settings, checkpoint=tmp_path / "a", on_step=stop)
     seen = []
-    resumed = simulation.openmm_engine.run(potential, data.start([0]), settings, checkpoint=tmp_path / "a", on_step=lambda s, m: seen.append(s))
+    resumed = simulation.openmm_engine.run(
+        potential, data.start([0]), settings, checkpoint=tmp_path / "a", on_step=lambda s, m: seen.append(s)
+    )
     assert seen[0] == 290
     undisturbed = simulation.openmm_engine.run(potential, data.start([0]), settings, checkpoint=tmp_path / "b")
     assert np.array_equal(resumed.positions, undisturbed.positions)

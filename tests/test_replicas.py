@@ -77,7 +77,9 @@ def test_free_particles_diffuse_as_the_friction_says():
     n = 64
     data = liquid(n_frames=20)
     nothing = potentials.repulsion.build(data, potentials.repulsion.Settings(epsilon=0.0, cutoff=0.5))
-    run = simulation.replicas.run(nothing, data.start(range(20)), Settings(n_steps=100, save_every=100, integrator="overdamped", friction=50.0))
+    run = simulation.replicas.run(
+        nothing, data.start(range(20)), Settings(n_steps=100, save_every=100, integrator="overdamped", friction=50.0)
+    )
     moved = run.positions.astype(float) - data.positions
     diffusion = units.thermal_energy(300.0) / (18.0 * 50.0)
     assert np.mean((moved**2).sum(-1)) == pytest.approx(6 * diffusion * 0.2, rel=4 / np.sqrt(1.5 * n * 20))
@@ -93,7 +95,9 @@ chain_run(checkpoint=sys.argv[1], on_step=lambda step, metrics: print(step, flus
 
 def chain_run(**options):
     data = chain(30, wobble=0.004)
-    potential = potentials.harmonic.build(data, potentials.harmonic.Settings()) + potentials.cgnet.build(data, potentials.cgnet.Settings(width=8))
+    potential = potentials.harmonic.build(data, potentials.harmonic.Settings()) + potentials.cgnet.build(
+        data, potentials.cgnet.Settings(width=8)
+    )
     settings = Settings(n_steps=6000, save_every=10, n_threads=1, checkpoint_every=7)
     return simulation.replicas.run(potential, data.start(range(8)), settings, **options)
 
@@ -142,7 +146,9 @@ def test_the_guard_names_the_bond_and_keeps_the_frames(tmp_path):
         simulation.replicas.run(spring, start, settings, checkpoint=tmp_path)
     kept = stopped.value.trajectory
     assert len(kept) >= 4 and len(store.load(tmp_path)) == len(kept)
-    free = simulation.replicas.run(spring, start, Settings(**{**{"n_steps": 1000, "save_every": 1, "guard": False}, "integrator": "overdamped", "friction": 300.0}))
+    free = simulation.replicas.run(
+        spring, start, Settings(**{**{"n_steps": 1000, "save_every": 1, "guard": False}, "integrator": "overdamped", "friction": 300.0})
+    )
     assert len(free) == 4000
 
 
@@ -179,6 +185,10 @@ def test_refusals(tmp_path):
 def test_gpu_keeps_the_temperature():
     data = chain(50)
     prior = potentials.harmonic.build(data, potentials.harmonic.Settings())
-    run = simulation.replicas.run(prior, data.start(np.arange(1000) % 50), Settings(n_steps=1000, save_velocities=True, friction=20.0, device="cuda"))
-    kinetic = (np.asarray(data.beads.masses)[:, None] * run.velocities[len(run) // 2 :].astype(float) ** 2).sum((1, 2)) / (15 * units.BOLTZMANN)
+    run = simulation.replicas.run(
+        prior, data.start(np.arange(1000) % 50), Settings(n_steps=1000, save_velocities=True, friction=20.0, device="cuda")
+    )
+    kinetic = (np.asarray(data.beads.masses)[:, None] * run.velocities[len(run) // 2 :].astype(float) ** 2).sum((1, 2)) / (
+        15 * units.BOLTZMANN
+    )
     assert kinetic.mean() == pytest.approx(300.0, rel=0.02)

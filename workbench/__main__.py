@@ -40,7 +40,9 @@ def quickstart(notebook: pathlib.Path, preset: str, folder: pathlib.Path) -> int
     executed = folder / notebook.name
     began = time.perf_counter()
     try:
-        papermill.execute_notebook(str(notebook), str(executed), parameters, kernel_name="python3", cwd=str(notebook.parent), progress_bar=True)
+        papermill.execute_notebook(
+            str(notebook), str(executed), parameters, kernel_name="python3", cwd=str(notebook.parent), progress_bar=True
+        )
     except papermill.PapermillExecutionError as error:
         print(f"\n{error.ename}: {error.evalue}\nthe notebook up to there: {executed}", file=sys.stderr)
         return 1

@@ -92,7 +92,10 @@ def _check(self: Any) -> None:
         unit = f.metadata.get("unit", "")
         for number in _numbers(value):
             if number != number or (low is not None and number < low) or (high is not None and number > high):
-                wanted = f"between {low} and {high}" if None not in (low, high) else f"at least {low}" if high is None else f"at most {high}"
+                if None not in (low, high):
+                    wanted = f"between {low} and {high}"
+                else:
+                    wanted = f"at least {low}" if high is None else f"at most {high}"
                 raise ValueError(f"{where}: must be {wanted}{' ' + unit if unit else ''}.")
 
 

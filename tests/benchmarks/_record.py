@@ -14,7 +14,8 @@ RESULTS = pathlib.Path(__file__).parent / "results"
 def environment() -> dict:
     """Versions and cores of this machine."""
     names = ("torch", "numpy", "numba", "openmm", "scipy")
-    cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.processor())
+    lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    cpu = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
     return {
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in names},

@@ -1,7 +1,8 @@
 """Compiled kernels of the internal coordinates for the CPU: values, and the pull-back of a gradient to positions and strain.
 
 They say the same as the torch expressions of ``geometry`` (a test holds them against each other) and exist for speed: 40 small
-tensor operations become one pass over the frames. Gradients of a dihedral: Blondel and Karplus, J. Comput. Chem. 17, 1132 (1996).
+tensor operations become one pass over the frames. One thread only: numba's threads would reset torch's. Gradients of a
+dihedral: Blondel and Karplus, J. Comput. Chem. 17, 1132 (1996).
 """
 
 import math
@@ -43,13 +44,14 @@ def _add(gradient, strain, bead, reach, sign, value):
                 strain[a, c] += sign * reach[a] * value[c]
 
 
-def _values(x, boxes, pairs, triples, quadruples, out):
+@numba.njit(cache=True, nogil=True)
+def values(x, boxes, pairs, triples, quadruples, out):
     """out (F, D): distances, angles, cosines and sines of dihedrals."""
     n_p, n_t, n_q = len(pairs), len(triples), len(quadruples)
-    for f in numba.prange(len(x)):
+    work = np.empty((5, 3), x.dtype)
+    a, b, c, m, n = work[0], work[1], work[2], work[3], work[4]
+    for f in range(len(x)):
         box = boxes[f] if boxes.shape[0] else boxes.ravel()
-        work = np.empty((5, 3), x.dtype)
-        a, b, c, m, n = work[0], work[1], work[2], work[3], work[4]
         for p in range(n_p):
             _vector(x[f], pairs[p, 0], pairs[p, 1], box, a)
             out[f, p] = math.sqrt(_dot(a, a))
@@ -69,15 +71,16 @@ def _values(x, boxes, pairs, triples, quadruples, out):
             out[f, n_p + n_t + n_q + q] = _dot(m, c) * math.sqrt(_dot(b, b)) / norm
 
 
-def _pullback(x, boxes, pairs, triples, quadruples, weight, gradient, strain):
+@numba.njit(cache=True, nogil=True)
+def pullback(x, boxes, pairs, triples, quadruples, weight, gradient, strain):
     """gradient (F, B, 3) += dq/dx . weight (F, D); strain (F, 3, 3), unless empty, += dq/d(strain) . weight."""
     n_p, n_t, n_q = len(pairs), len(triples), len(quadruples)
-    for f in numba.prange(len(x)):
+    work = np.empty((7, 3), x.dtype)
+    a, b, c, m, n, u, v = work[0], work[1], work[2], work[3], work[4], work[5], work[6]
+    for f in range(len(x)):
         box = boxes[f] if boxes.shape[0] else boxes.ravel()
         s = strain[f] if strain.shape[0] else strain[0:0].reshape(0, 0)
         g = gradient[f]
-        work = np.empty((7, 3), x.dtype)
-        a, b, c, m, n, u, v = work[0], work[1], work[2], work[3], work[4], work[5], work[6]
         for p in range(n_p):
             i, j = pairs[p, 0], pairs[p, 1]
             _vector(x[f], i, j, box, a)
@@ -126,7 +129,3 @@ def _pullback(x, boxes, pairs, triples, quadruples, weight, gradient, strain):
             _add(g, s, i, a, 1.0, u)
             _add(g, s, k, b, 1.0, m)
             _add(g, s, l, n, 1.0, v)
-
-
-values_serial, values_parallel = numba.njit(_values, cache=True), numba.njit(_values, cache=True, parallel=True)
-pullback_serial, pullback_parallel = numba.njit(_pullback, cache=True), numba.njit(_pullback, cache=True, parallel=True)

@@ -3,7 +3,6 @@
 Column order: distances [nm], angles [rad], cosines, sines.
 """
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
@@ -12,8 +11,6 @@ from workbench import geometry
 from workbench.descriptors import _internal_kernels as kernels
 from workbench.settings import field, settings
 from workbench.types import Beads, ReferenceData
-
-PARALLEL_FROM = 64
 
 
 @settings
@@ -50,8 +47,7 @@ class InternalCoordinates(torch.nn.Module):
             with torch.no_grad():
                 return self(positions, box)
         out = torch.empty(len(positions), self.size, dtype=positions.dtype)
-        kernel = kernels.values_parallel if self._threads(positions) else kernels.values_serial
-        kernel(positions.detach().contiguous().numpy(), _lengths(box, positions), *self._indices, out.numpy())
+        kernels.values(positions.detach().contiguous().numpy(), _lengths(box, positions), *self._indices, out.numpy())
         return out
 
     def pullback(self, positions: Tensor, box: Tensor | None, weight: Tensor, strain: bool = False) -> tuple[Tensor, Tensor | None]:
@@ -60,10 +56,9 @@ class InternalCoordinates(torch.nn.Module):
             return self._pullback_by_autograd(positions, box, weight, strain)
         gradient = torch.zeros_like(positions)
         stress = torch.zeros(len(positions) if strain else 0, 3, 3, dtype=positions.dtype)
-        kernel = kernels.pullback_parallel if self._threads(positions) else kernels.pullback_serial
         weight = weight.detach().contiguous().numpy()
         lengths = _lengths(box, positions)
-        kernel(positions.detach().contiguous().numpy(), lengths, *self._indices, weight, gradient.numpy(), stress.numpy())
+        kernels.pullback(positions.detach().contiguous().numpy(), lengths, *self._indices, weight, gradient.numpy(), stress.numpy())
         return gradient, stress if strain else None
 
     def jacobian(self, positions: Tensor, box: Tensor | None = None) -> Tensor:
@@ -74,14 +69,6 @@ class InternalCoordinates(torch.nn.Module):
             weight[:, d] = 1.0
             rows.append(self.pullback(positions, box, weight)[0])
         return torch.stack(rows, dim=1)
-
-    def _threads(self, positions: Tensor) -> bool:
-        """Whether to share the frames among as many threads as torch uses."""
-        n = torch.get_num_threads()
-        if n == 1 or len(positions) < PARALLEL_FROM:
-            return False
-        numba.set_num_threads(min(n, numba.config.NUMBA_NUM_THREADS))
-        return True
 
     def _pullback_by_autograd(self, positions: Tensor, box: Tensor | None, weight: Tensor, strain: bool) -> tuple[Tensor, Tensor | None]:
         with torch.enable_grad():
@@ -111,5 +98,7 @@ def build(data: ReferenceData, settings: Settings) -> InternalCoordinates:
     """The coordinates of the beads of ``data``. Raises ``ValueError`` where the settings leave none."""
     descriptor = InternalCoordinates(**indices(data.beads, settings))
     if descriptor.size == 0:
-        raise ValueError("internal_coordinates: these beads have none of the coordinates asked for; take distances='all' or bond the beads.")
+        raise ValueError(
+            "internal_coordinates: these beads have none of the coordinates asked for; take distances='all' or bond the beads."
+        )
     return descriptor

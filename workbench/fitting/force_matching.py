@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workbench import store
 from workbench import device as _device
+from workbench import store
 from workbench.potentials._base import Potential, Sum, evaluate
 from workbench.potentials._on_descriptor import OnDescriptor
 from workbench.settings import field, settings
@@ -70,7 +70,9 @@ def fit(
             metrics = run.epoch_step()
             if on_step is not None:
                 on_step(run.epoch, metrics)
-        return Fit(potential=run.best_potential(), settings=settings, history={k: np.array(v) for k, v in run.history.items()}, parents=parents)
+        return Fit(
+            potential=run.best_potential(), settings=settings, history={k: np.array(v) for k, v in run.history.items()}, parents=parents
+        )
 
 
 class _Run:
@@ -125,14 +127,23 @@ class _Run:
             _project_exactly(self.matrices, s.lipschitz)
         validation_loss = self._validate() if len(self.validation[0]) else train_loss
         if not (math.isfinite(train_loss) and math.isfinite(validation_loss)):
-            raise ValueError(f"force matching diverged in epoch {self.epoch + 1} (loss {train_loss}): lower the learning rate of {s.learning_rate}; earlier checkpoints are kept.")
+            raise ValueError(
+                f"force matching diverged in epoch {self.epoch + 1} (loss {train_loss}): lower the learning rate of {s.learning_rate}; "
+                "earlier checkpoints are kept."
+            )
         for name, value in (("train_loss", train_loss), ("validation_loss", validation_loss), ("learning_rate", rate)):
             self.history[name].append(value)
         if validation_loss < self.best_loss:
             self.best, self.best_loss, self.best_epoch = self._weights(), validation_loss, self.epoch
         if self.path is not None and (self.epoch % s.checkpoint_every == 0 or self.finished()):
             self._save()
-        return {"total": s.n_epochs, "train_loss": train_loss, "validation_loss": validation_loss, "prior_loss": self.prior_loss, "learning_rate": rate}
+        return {
+            "total": s.n_epochs,
+            "train_loss": train_loss,
+            "validation_loss": validation_loss,
+            "prior_loss": self.prior_loss,
+            "learning_rate": rate,
+        }
 
     def best_potential(self) -> Potential:
         """The potential with the weights of the best epoch, on the CPU."""
@@ -163,7 +174,13 @@ class _Run:
         arrays = {"generator": self.generator.get_state().numpy()}
         for i, parameter in enumerate(self.parameters):
             state = self.optimizer.state[parameter]
-            for name, tensor in (("weight", parameter), ("best", self.best[i]), ("first", state["exp_avg"]), ("second", state["exp_avg_sq"]), ("step", state["step"].reshape(1))):
+            for name, tensor in (
+                ("weight", parameter),
+                ("best", self.best[i]),
+                ("first", state["exp_avg"]),
+                ("second", state["exp_avg_sq"]),
+                ("step", state["step"].reshape(1)),
+            ):
                 arrays[f"{name}.{i}"] = tensor.detach().cpu().numpy()
         arrays |= {f"direction.{i}": d.cpu().numpy() for i, d in enumerate(self.directions)}
         meta = {"identity": self.identity, "history": self.history, "best_loss": self.best_loss, "best_epoch": self.best_epoch}

@@ -44,7 +44,7 @@ class Potential(torch.nn.Module, abc.ABC):
 
     @abc.abstractmethod
     def to_openmm(self, beads: Beads, periodic: bool) -> list | None:
-        """Native OpenMM forces for ``beads``, in a periodic box or not, that give the same energy, or None: it then runs through ``openmm.PythonForce``."""
+        """Native OpenMM forces for ``beads``, in a periodic box or not; None where there are none: ``openmm.PythonForce`` runs it."""
 
     def __add__(self, other: "Potential") -> "Sum":
         return Sum([*_parts(self), *_parts(other)])
@@ -162,5 +162,3 @@ def _build(description: dict) -> Potential:
     if not (isinstance(kind, type) and issubclass(kind, Potential)):
         raise ValueError(f"potentials/{name}.py has no potential '{description['class']}': the file may come from another version.")
     return kind(**recipe)
-
-

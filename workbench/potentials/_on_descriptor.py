@@ -2,7 +2,6 @@
 
 import abc
 
-import torch
 from torch import Tensor
 
 from workbench.descriptors.internal_coordinates import InternalCoordinates

@@ -4,6 +4,8 @@ Source: Wang et al., ACS Cent. Sci. 5, 755 (2019), equations 13-15 and figure 3.
 network: 'regularised' is ``harmonic.build(...) + cgnet.build(...)``, unregularised the network alone.
 """
 
+import itertools
+
 import torch
 from torch import Tensor
 
@@ -20,7 +22,9 @@ class Settings:
 
     n_layers: int = field(5, "Hidden layers.", bounds=(1, 20))
     width: int = field(160, "Neurons of every hidden layer.", bounds=(1, 4096))
-    energy_scale: float = field(4.184, "Energy of one unit of output; 4.184 makes published settings in kcal/mol carry over.", unit="kJ/mol", bounds=(1e-6, None))
+    energy_scale: float = field(
+        4.184, "Energy of one unit of output; 4.184 makes published settings in kcal/mol carry over.", unit="kJ/mol", bounds=(1e-6, None)
+    )
     features: internal_coordinates.Settings = field(internal_coordinates.Settings(), "Which internal coordinates the network sees.")
     seed: int = field(0, "Seed of the initial weights.", bounds=(0, None))
 
@@ -31,7 +35,7 @@ class CGnet(OnDescriptor):
     def __init__(self, pairs: list, triples: list, quadruples: list, n_layers: int, width: int, energy_scale: float):
         super().__init__(InternalCoordinates(pairs, triples, quadruples))
         sizes = [self.descriptor.size, *[width] * n_layers]
-        self.hidden = torch.nn.ModuleList(torch.nn.Linear(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        self.hidden = torch.nn.ModuleList(torch.nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
         self.output = torch.nn.Linear(width, 1, bias=False)  # a constant energy has no force
         self.energy_scale = energy_scale
         self.register_buffer("mean", torch.zeros(self.descriptor.size))

@@ -73,17 +73,14 @@ def build(data: ReferenceData, settings: Settings) -> Harmonic:
     if not bonds and not angles:
         raise ValueError("harmonic: the beads have no bond or angle of the kinds asked for.")
     potential = Harmonic(bonds, angles)
-    count, total, squares = 0, 0.0, 0.0
-    for chunk in data.chunks():
-        q = potential.descriptor.values(torch.tensor(chunk.positions, dtype=torch.float64), _box(chunk))
-        shift = q.mean(0) if count == 0 else shift
-        count, total, squares = count + len(q), total + (q - shift).sum(0), squares + ((q - shift) ** 2).sum(0)
-    if count < 2:
-        raise ValueError(f"harmonic: {count} frame is not enough for a variance.")
-    variance = squares / count - (total / count) ** 2
+    if len(data) < 2:
+        raise ValueError(f"harmonic: {len(data)} frame is not enough for a variance.")
+    chunks = [potential.descriptor.values(torch.tensor(c.positions, dtype=torch.float64), _box(c)) for c in data.chunks()]
+    mean = sum(q.sum(0) for q in chunks) / len(data)
+    variance = sum((q - mean).square().sum(0) for q in chunks) / len(data)
     if not bool((variance > 0).all()):
         raise ValueError("harmonic: a bond or an angle never changes in the data (constrained?): its force constant would be infinite.")
-    potential.center = shift + total / count
+    potential.center = mean
     potential.constant = units.thermal_energy(data.states[0].temperature) / variance
     return potential
 

@@ -63,7 +63,10 @@ class LennardJones(PairPotential):
 
 
 def build(data: ReferenceData | None, settings: Settings) -> LennardJones:
-    """The potential for the beads of ``data`` (None: no exclusions until ``bind``). Raises ``ValueError`` for a switch wider than the cut-off."""
+    """The potential for the beads of ``data`` (None: no exclusions until ``bind``).
+
+    Raises ``ValueError`` for a switch wider than the cut-off.
+    """
     if settings.switch_width >= settings.cutoff:
         raise ValueError(f"switch_width = {settings.switch_width} nm must be below the cut-off of {settings.cutoff} nm.")
     return LennardJones(

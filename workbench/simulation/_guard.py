@@ -47,7 +47,8 @@ class Guard:
                 replica = int(ratio.argmax())
                 bead = int((self.masses[:, None] * velocities[replica] ** 2).sum(1).argmax())
                 raise Unstable(
-                    f"stopped at step {step}: replica {replica} is at {float(ratio[replica]) * self.temperature:.0f} K, wanted {self.temperature:.0f} K; "
+                    f"stopped at step {step}: replica {replica} is at {float(ratio[replica]) * self.temperature:.0f} K, "
+                    f"wanted {self.temperature:.0f} K; "
                     f"the fastest bead is {self._name(bead)}: shorten the time step or improve the model."
                 )
 
@@ -57,7 +58,10 @@ class Guard:
         if not bool(good.all()):
             replica = int((~good).nonzero()[0])
             bead = int((~positions[replica].isfinite().all(-1)).int().argmax())
-            raise Unstable(f"stopped at step {step}: replica {replica} left the numbers (NaN or infinity), first at bead {self._name(bead)}; shorten the time step or improve the model.")
+            raise Unstable(
+                f"stopped at step {step}: replica {replica} left the numbers (NaN or infinity), first at bead {self._name(bead)}; "
+                "shorten the time step or improve the model."
+            )
 
     def _name(self, bead: int) -> str:
         return f"{self.beads.names[bead]} ({bead})"

@@ -51,7 +51,9 @@ def run(
 ) -> Trajectory:
     """Simulate the one replica of ``start``; see ``replicas.run`` for ``on_step``, ``checkpoint`` and errors."""
     if len(start.positions) != 1:
-        raise ValueError(f"openmm_engine runs one replica, not {len(start.positions)}: give a start of one frame, or use simulation.replicas.")
+        raise ValueError(
+            f"openmm_engine runs one replica, not {len(start.positions)}: give a start of one frame, or use simulation.replicas."
+        )
     identity = store.identity("simulation.openmm_engine.run", potential, start, settings)
     parents = (identity, store.identity(potential), store.identity(start))
     with device.threads(settings.n_threads):
@@ -114,7 +116,9 @@ class _Engine:
             platform = openmm.Platform.getPlatformByName(settings.platform)
             self.context = openmm.Context(system(potential, start), self.integrator, platform, properties)
         except openmm.OpenMMException as error:
-            raise ValueError(f"OpenMM cannot run on its {settings.platform} platform here ({error}): choose platform='CPU' or 'Reference'.") from None
+            raise ValueError(
+                f"OpenMM cannot run on its {settings.platform} platform here ({error}): choose platform='CPU' or 'Reference'."
+            ) from None
         self.context.setPositions(start.positions[0])
         if start.velocities is None:
             self.context.setVelocitiesToTemperature(settings.temperature, settings.seed)
@@ -122,7 +126,9 @@ class _Engine:
             self.context.setVelocities(start.velocities[0])
         self.periodic = start.box is not None
         box = torch.tensor(start.box) if self.periodic else None
-        self.guard = Guard(start.beads, torch.tensor(start.positions), box, settings.temperature, settings.bond_range, settings.max_temperature)
+        self.guard = Guard(
+            start.beads, torch.tensor(start.positions), box, settings.temperature, settings.bond_range, settings.max_temperature
+        )
         self.masses = np.asarray(start.beads.masses)[:, None]
         shape = (start.beads.n_beads, 3)
         shapes = {"positions": shape, "energy": (), "time": ()}
@@ -165,7 +171,9 @@ class _Engine:
         try:
             self.integrator.step(stop - self.step)
         except openmm.OpenMMException as error:
-            raise Unstable(f"stopped between steps {self.step} and {stop}: OpenMM says {error}; shorten the time step or improve the model.") from None
+            raise Unstable(
+                f"stopped between steps {self.step} and {stop}: OpenMM says {error}; shorten the time step or improve the model."
+            ) from None
         self.step = stop
         state = self.context.getState(positions=True, velocities=True, energy=True)
         x = state.getPositions(asNumpy=True)._value

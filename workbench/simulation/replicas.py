@@ -171,7 +171,12 @@ class _Engine:
         if self.box is None:
             self.x -= self.x.mean(1, keepdim=True)
         k = len(self.x)
-        frame = {"positions": self.x.cpu().numpy(), "energy": self.now.energy.cpu().numpy(), "time": np.full(k, self.step * self.dt), "replica": np.arange(k)}
+        frame = {
+            "positions": self.x.cpu().numpy(),
+            "energy": self.now.energy.cpu().numpy(),
+            "time": np.full(k, self.step * self.dt),
+            "replica": np.arange(k),
+        }
         frame |= {"velocities": self.v.cpu().numpy()} if self.settings.save_velocities else {}
         frame |= {"box": self.box.cpu().numpy()} if self.box is not None else {}
         self.recorder.append(**frame)
