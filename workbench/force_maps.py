@@ -149,8 +149,9 @@ def _covariance(all_atom: Trajectory, atoms: np.ndarray) -> np.ndarray:
     """<f f^T> (n, n) [(kJ/mol/nm)^2] per Cartesian component over frames and copies ``atoms`` (copies, n), read in pieces."""
     n_copies, n = atoms.shape
     total = np.zeros((n, n))
-    for piece in all_atom.chunks(max(1, CHUNK_BYTES // (24 * atoms.size))):
-        forces = piece.forces[:, atoms.ravel()].astype(np.float64).reshape(-1, n, 3)  # (F copies, n, 3)
+    size = max(1, CHUNK_BYTES // (24 * atoms.size))
+    for start in range(0, len(all_atom), size):
+        forces = all_atom.forces[start : start + size][:, atoms.ravel()].astype(np.float64).reshape(-1, n, 3)  # (F copies, n, 3)
         columns = forces.transpose(1, 0, 2).reshape(n, -1)
         total += columns @ columns.T
     return total / (3 * n_copies * len(all_atom))
