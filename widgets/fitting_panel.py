@@ -68,7 +68,7 @@ class FittingPanel(frame.Panel):
         if self.prior.value:
             forms["prior"] = self.prior_form
         for form in forms.values():
-            form.layout.max_height = "300px"
+            form.layout.max_height = "250px"
             form.observe(lambda _: self._allow(), ["value", "error"])
         self.place.children, self.place.titles = list(forms.values()), list(forms)
         self.place.selected_index = 0

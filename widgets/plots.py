@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from widgets.frame import ACCENT, BEAD_COLOURS, FREE_COLOUR
 from workbench import units
@@ -35,7 +36,7 @@ def loss(history: dict[str, Sequence], ax: Any) -> Any:
     if prior and np.isfinite(prior[-1]):
         ax.axhline(prior[-1], color=BEAD_COLOURS[1], ls="--", lw=1.5, label="prior alone")
     ax.set_yscale("log")
-    ax.minorticks_on()
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
     ax.yaxis.set_major_formatter(_short)
     ax.yaxis.set_minor_formatter(_short if _narrow(ax) else _nothing)
     ax.set_xlabel("epoch")
