@@ -26,6 +26,9 @@ CSS = """<style>
 .cgw-form {flex: 1 1 0; min-width: 270px; overflow: hidden}
 @container (max-width: 620px) {.cgw-body {flex-wrap: wrap} .cgw-picture, .cgw-form {flex: 1 1 100%}}
 .cgw-scroll {max-height: 430px; overflow-y: auto; overflow-x: hidden; padding-right: 6px}
+.cgw-score {white-space: nowrap}
+.cgw-report-place {height: 470px; overflow: hidden; border: 1px solid var(--jp-border-color2)}
+.cgw-report {width: 143%; height: 671px; border: 0; transform: scale(0.7); transform-origin: 0 0}
 .cgw-scroll > * {flex: 0 0 auto}
 .cgw-scroll .widget-hbox {align-items: center}
 .cgw-foot {border-top: 1px solid var(--jp-border-color2); margin-top: 8px; padding-top: 6px}

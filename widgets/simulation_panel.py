@@ -25,13 +25,15 @@ class SimulationPanel(frame.Panel):
         self.engine = ipw.Dropdown(options=rooms.available("simulation"), value="replicas", layout=ipw.Layout(width="98%"))
         self.engine.observe(lambda _: self._show_form(), "value")
         self.replicas = ipw.BoundedIntText(
-            64, 1, 100_000, layout=ipw.Layout(width="46%"), tooltip="Copies, each from another reference frame."
+            64, 1, 100_000, layout=ipw.Layout(width="44%"), tooltip="Copies, each from another reference frame."
         )
         self.place = ipw.VBox()
         self.playback, self.image, self.guard = Playback(), ipw.Image(format="png"), ipw.HTML()
         self.task = TaskBar(self._begin, unit="steps", on_progress=self._draw, on_finished=self._finish)
         label = ipw.HTML(frame.text("replicas", "plain"), layout=ipw.Layout(width="52%"))
-        form = [ipw.HTML(frame.text("engine", "head")), self.engine, ipw.HBox([label, self.replicas]), self.place]
+        line = ipw.HBox([label, self.replicas])
+        line.add_class("cgw-line")
+        form = [ipw.HTML(frame.text("engine", "head")), self.engine, line, self.place]
         super().__init__([self.playback, self.image, self.guard], form, [self.task], self.code, lambda: self.image.value)
         self.session.observe(lambda _: self._allow(), "changes")
         self._marks, self._drawn = self.session.marks("model"), -1

@@ -72,13 +72,13 @@ class ValidationPanel(frame.Panel):
             return
         page = html.escape(report.html.read_text(), quote=True)
         self.page.value = (
-            f'<iframe srcdoc="{page}" sandbox="" title="report" style="width:100%;height:470px;border:1px solid #ccc"></iframe>'
+            f'<div class="cgw-report-place"><iframe srcdoc="{page}" sandbox="" title="report" class="cgw-report"></iframe></div>'
         )
         figures = sorted(report.folder.glob("*.png"), key=lambda path: ("surface" not in path.name, path.name))
         if figures:
             self.image.value = figures[0].read_bytes()
         rows = "".join(
-            f"<tr><td>{html.escape(c.name)}</td><td>{with_error(c.score, c.error)}</td><td>{c.floor:.2g}</td>"
+            f"<tr><td>{html.escape(c.name)}</td><td class='cgw-score'>{with_error(c.score, c.error)}</td><td>{c.floor:.2g}</td>"
             f'<td style="color:{"#006B4F" if c.passed else "#A33B00"};font-weight:600">{"pass" if c.passed else "fail"}</td></tr>'
             for c in report.comparisons
         )

@@ -179,6 +179,7 @@ class Playback(ipw.VBox):
   const id = NGL.ColormakerRegistry.addScheme(function() {{ this.atomColor = atom => colours[atom.index]; }});
   stage.compList[0].addRepresentation('ball+stick', {{color: id, radiusType: 'size', radiusSize: 0.14, aspectRatio: 2.6}});
   stage.autoView();
+  stage.viewerControls.zoom(0.4);
   {FOLLOW}
 }})(this.stage, {json.dumps([int(c[1:], 16) for c in colours])});""",
             fire_embed=True,
