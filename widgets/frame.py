@@ -49,7 +49,7 @@ CSS = """<style>
 .cgw-bead {align-items: center; gap: 6px; border-left: 4px solid transparent; padding: 1px 4px; min-height: 28px}
 .cgw-bead.cgw-chosen {border-left-color: #0072B2; background: var(--jp-layout-color2)}
 .cgw-steps {flex-flow: row wrap; gap: 4px; margin-bottom: 10px}
-.cgw-steps .widget-button {height: 44px; line-height: 1.25; white-space: pre-line; text-align: left; flex: 1 1 98px; min-width: 0;
+.cgw-steps .widget-button {height: 44px; line-height: 1.25; white-space: pre; text-align: left; flex: 1 1 98px; min-width: 0;
   width: auto; padding: 2px 8px; border-bottom: 3px solid transparent; overflow: hidden; text-overflow: ellipsis}
 .cgw-steps .cgw-here {border-bottom-color: #0072B2; font-weight: 600}
 .cgw img {max-width: 100%; height: auto; object-fit: contain}

@@ -60,7 +60,10 @@ FOLLOW = """stage.viewer.container.style.width = '100%';
       width = stage.viewer.container.clientWidth;
       if (!width) return;
       stage.handleResize();
-      if (!before) stage.autoView();
+      if (before) return;
+      stage.viewerControls.orient(new NGL.Matrix4());  // made in a hidden place: there was no camera to speak of
+      stage.autoView();
+      stage.viewerControls.zoom(0.4);
     }).observe(stage.viewer.container);"""
 PAINT = PAINT.replace("FOLLOW", FOLLOW)
 
