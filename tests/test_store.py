@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from workbench import mappings, store, systems
+from workbench.store import _nouns
 from workbench.types import Beads, Fit, Mapping, Observation, ReferenceData, Start, State, System, Target, Trajectory
 
 RANDOM = np.random.default_rng(0)
@@ -166,7 +167,7 @@ def test_a_manifest_can_name_only_nouns(tmp_path):
     manifest = json.loads((folder / "manifest.json").read_text())
     del manifest["checksum"]
     manifest["value"]["noun"] = "Callable"
-    manifest["checksum"] = store._manifest_checksum(manifest)
+    manifest["checksum"] = _nouns._manifest_checksum(manifest)
     (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(store.Damaged, match="holds a 'Callable', which is no noun of the workbench"):
         store.load(folder)

@@ -44,7 +44,7 @@ class Recorder:
             self._reopen(specs)
         else:
             with store.room_on_disk(self.folder):
-                self.system_body = store._encode(system, self.folder, self.system_arrays, "system")
+                self.system_body = store.encode(system, self.folder, self.system_arrays, "system")
             self.arrays = {name: allocate(self.folder / f"{name}.npy", *spec) for name, spec in specs.items()}
             self.commit()
 
@@ -61,7 +61,7 @@ class Recorder:
         if self.done > start or not self.blocks:
             self.blocks.append(self.done)
             for name, array in self.arrays.items():
-                self.checksums[name].append(store._checksum(array[start : self.done]))
+                self.checksums[name].append(store.checksum(array[start : self.done]))
         if self.folder is None:
             return
         with store.room_on_disk(self.folder):
@@ -104,10 +104,10 @@ class Recorder:
         fields: dict[str, Any] = {name: {"array": name, "scalar": False} for name in self.arrays}
         arrays |= self.system_arrays
         fields["system"] = self.system_body
-        fields["states"] = store._encode(self.states, self.folder, arrays, "states")
-        fields["parents"] = store._encode(self.parents, self.folder, arrays, "parents")
+        fields["states"] = store.encode(self.states, self.folder, arrays, "states")
+        fields["parents"] = store.encode(self.parents, self.folder, arrays, "parents")
         body = {"value": {"noun": "Trajectory", "fields": fields}, "arrays": arrays, "identity": self.identity, "n_frames": self.n_frames}
-        store._write_manifest(self.folder, body)
+        store.write_manifest(self.folder, body)
 
     def _reopen(self, specs: dict) -> None:
         manifest = store.read_manifest(self.folder)

@@ -38,7 +38,7 @@ class Settings:
     patience: int = field(20, "Epochs without a better validation loss before stopping.", bounds=(1, None))
     seed: int = field(0, "Seed of the order of frames.", bounds=(0, None))
     device: str = field("cpu", "Where to compute.", choices=("cpu", "cuda"))
-    n_threads: int = field(0, "CPU threads; 0: as many as torch takes. One thread makes a run repeatable bit for bit.", bounds=(0, 1024))
+    n_threads: int = field(1, "CPU threads; one makes a run repeatable bit for bit. 0: as many as torch takes.", bounds=(0, 1024))
     checkpoint_every: int = field(1, "Epochs between checkpoints.", bounds=(1, None))
 
 

@@ -43,7 +43,7 @@ class Settings:
     skin: float = field(0.1, "Extra range of the neighbour list.", unit="nm", bounds=(0.0, None))
     precision: str = field("single", "Floating-point precision of positions and forces.", choices=("single", "double"))
     device: str = field("cpu", "Where to compute.", choices=("cpu", "cuda"))
-    n_threads: int = field(0, "CPU threads; 0: as many as torch takes. One thread makes a run repeatable bit for bit.", bounds=(0, 1024))
+    n_threads: int = field(1, "CPU threads; one makes a run repeatable bit for bit. 0: as many as torch takes.", bounds=(0, 1024))
     checkpoint_every: int = field(20, "Saved frames between checkpoints.", bounds=(1, None))
 
 
