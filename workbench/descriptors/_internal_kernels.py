@@ -44,7 +44,7 @@ def _add(gradient, strain, bead, reach, sign, value):
                 strain[a, c] += sign * reach[a] * value[c]
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz"})
 def values(x, boxes, pairs, triples, quadruples, out):
     """out (F, D): distances, angles, cosines and sines of dihedrals."""
     n_p, n_t, n_q = len(pairs), len(triples), len(quadruples)
@@ -71,7 +71,7 @@ def values(x, boxes, pairs, triples, quadruples, out):
             out[f, n_p + n_t + n_q + q] = _dot(m, c) * math.sqrt(_dot(b, b)) / norm
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz"})
 def pullback(x, boxes, pairs, triples, quadruples, weight, gradient, strain):
     """gradient (F, B, 3) += dq/dx . weight (F, D); strain (F, 3, 3), unless empty, += dq/d(strain) . weight."""
     n_p, n_t, n_q = len(pairs), len(triples), len(quadruples)

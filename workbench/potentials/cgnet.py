@@ -56,7 +56,8 @@ class CGnet(OnDescriptor):
             energy = self.energy_scale * self.output(h).squeeze(-1)
             back = self.output.weight.expand_as(h)  # (F, width)
             for layer, h in zip(reversed(self.hidden), reversed(kept), strict=True):
-                back = torch.ops.aten.tanh_backward(back, h) @ layer.weight  # back (1 - h^2) W
+                torch.ops.aten.tanh_backward.grad_input(back, h, grad_input=h)  # h is now back (1 - h^2)
+                back = h @ layer.weight
             return energy.to(q.dtype), (back * (self.energy_scale / self.deviation)).to(q.dtype)
 
     def bind(self, beads: Beads) -> "CGnet":
