@@ -4,6 +4,7 @@ Axes: F frames, N atoms, B beads, K replicas, b beads of one molecule, n atoms o
 elementary charge. Boxes are orthorhombic, given as three lengths.
 """
 
+from workbench.types._fields import noun
 from workbench.types.beads import Beads
 from workbench.types.mapping import Mapping, Template
 from workbench.types.results import Fit, Observation, Target
@@ -22,4 +23,5 @@ __all__ = [
     "Target",
     "Template",
     "Trajectory",
+    "noun",
 ]
