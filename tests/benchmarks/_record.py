@@ -28,7 +28,8 @@ def environment() -> dict:
 def write(name: str, figures: dict, seed: int | list[int] | None) -> pathlib.Path:
     """Save ``figures`` as ``results/<name>.json``."""
     module = sys.modules["__main__"].__spec__
-    command = " ".join(["python", "-m", module.name if module else sys.argv[0], *sys.argv[1:]])
+    arguments = ["PATH" if os.path.isabs(argument) else argument for argument in sys.argv[1:]]
+    command = " ".join(["python", "-m", module.name if module else sys.argv[0], *arguments])
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps({"command": command, "environment": environment(), "seed": seed, "figures": figures}, indent=1) + "\n")
