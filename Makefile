@@ -13,7 +13,7 @@ test: $(VENV)/installed  ## run every test
 	$(BIN)/python -m pytest
 
 lab: $(VENV)/installed  ## open JupyterLab on the quickstart, bound to localhost with its token
-	$(BIN)/jupyter lab --ip=127.0.0.1 notebooks/00_quickstart.ipynb
+	$(BIN)/jupyter lab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/00_quickstart.ipynb
 
 check: $(VENV)/installed  ## lint, format, stripped notebooks
 	$(BIN)/ruff check .
