@@ -14,7 +14,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 SCIENCE = sorted((ROOT / "workbench").rglob("*.py"))
 SCREENS = sorted((ROOT / "widgets").rglob("*.py"))
 ROOMS = ("systems", "mappings", "descriptors", "potentials", "fitting", "simulation", "observables")
-VERB = {"systems": "load", "mappings": "build", "descriptors": "build", "potentials": "build", "fitting": "fit", "simulation": "run", "observables": "compute"}
+VERB = dict(zip(ROOMS, ("load", "build", "build", "build", "fit", "run", "compute"), strict=True))
 
 
 def imports(path: pathlib.Path) -> set[str]:
@@ -64,5 +64,8 @@ def test_every_method_has_a_test_of_its_name(room):
 
 
 def test_importing_the_workbench_imports_no_engine():
-    code = "import sys; import workbench; from workbench import systems, potentials, fitting; print(sorted(set(sys.modules) & {'openmm', 'matplotlib', 'nglview'}))"
+    code = (
+        "import sys; from workbench import systems, potentials, fitting; "
+        "print(sorted(set(sys.modules) & {'openmm', 'matplotlib', 'nglview'}))"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip() == "[]"

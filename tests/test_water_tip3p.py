@@ -3,7 +3,7 @@ import openmm
 import pytest
 
 from workbench import store, systems
-from workbench.systems import water_tip3p
+from workbench.systems import _water, water_tip3p
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +41,8 @@ def test_openmm_agrees_that_it_is_rigid_and_periodic(water):
 
 
 def test_the_seed_makes_the_orientations():
-    same, other = water_tip3p.lattice(8, 0.63, 1), water_tip3p.lattice(8, 0.63, 2)
-    np.testing.assert_array_equal(same, water_tip3p.lattice(8, 0.63, 1))
+    same, other = _water.lattice(water_tip3p.MODEL.atoms(), 8, 0.63, 1), _water.lattice(water_tip3p.MODEL.atoms(), 8, 0.63, 2)
+    np.testing.assert_array_equal(same, _water.lattice(water_tip3p.MODEL.atoms(), 8, 0.63, 1))
     assert not np.allclose(same, other)
     settings = water_tip3p.Settings(seed=3)
     assert store.identity(water_tip3p.load(settings)) == store.identity(water_tip3p.load(settings))

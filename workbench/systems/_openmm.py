@@ -20,7 +20,10 @@ def to_system(
     """
     atoms = list(topology.atoms())
     bonds = np.array(sorted(sorted((a.index, b.index)) for a, b in topology.bonds()), np.int64).reshape(-1, 2)
-    links = scipy.sparse.coo_array((np.ones(len(bonds)), (bonds[:, 0], bonds[:, 1])), shape=(len(atoms),) * 2)
+    sites = [i for i in range(len(atoms)) if force_field.isVirtualSite(i)]
+    held = [(i, force_field.getVirtualSite(i).getParticle(0)) for i in sites]  # a site belongs to the molecule of its atoms
+    joined = np.concatenate([bonds, np.array(held, np.int64).reshape(-1, 2)])
+    links = scipy.sparse.coo_array((np.ones(len(joined)), (joined[:, 0], joined[:, 1])), shape=(len(atoms),) * 2)
     _, molecule = scipy.sparse.csgraph.connected_components(links, directed=False)
     box = None
     if force_field.usesPeriodicBoundaryConditions():
@@ -37,7 +40,7 @@ def to_system(
         charges=_charges(force_field),
         bonds=bonds,
         constraints=np.array(pairs, np.int64).reshape(-1, 2),
-        virtual_sites=np.array([i for i in range(len(atoms)) if force_field.isVirtualSite(i)], np.int64),
+        virtual_sites=np.array(sites, np.int64),
         positions=positions,
         box=box,
         force_field=make_xml,
