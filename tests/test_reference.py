@@ -118,20 +118,26 @@ def test_a_cancelled_run_goes_on_where_it_was(dipeptide, tmp_path):
 RUN = """
 import sys
 from workbench import reference, systems
-name, platform, folder, timestep = sys.argv[1:]
+name, platform, folder, timestep, pressure = sys.argv[1:]
 settings = reference.Settings(
-    n_frames=40, interval_ps=0.02, equilibration_ps=0.1, checkpoint_every=10, platform=platform, timestep_fs=float(timestep)
+    n_frames=40, interval_ps=0.05, equilibration_ps=0.1, checkpoint_every=10, platform=platform, timestep_fs=float(timestep),
+    pressure=float(pressure) if pressure else None,
 )
 reference.sample(systems.load(name), settings, checkpoint=folder, on_step=lambda frame, metrics: print(frame, flush=True))
 """
 
 
 @pytest.mark.parametrize(
-    ("name", "platform", "timestep"),
-    [("alanine_dipeptide", "Reference", 1.0), ("alanine_dipeptide", "CPU", 1.0), ("water_tip3p", "CPU", 2.0)],
+    ("name", "platform", "timestep", "pressure"),
+    [
+        ("alanine_dipeptide", "Reference", 1.0, None),
+        ("alanine_dipeptide", "CPU", 1.0, None),
+        ("water_tip3p", "CPU", 2.0, None),
+        ("water_tip3p", "CPU", 2.0, 1.0),
+    ],
 )
-def test_a_killed_run_resumes_bit_for_bit(name, platform, timestep, tmp_path):
-    command = [sys.executable, "-c", RUN, name, platform, str(tmp_path / "run"), str(timestep)]
+def test_a_killed_run_resumes_bit_for_bit(name, platform, timestep, pressure, tmp_path):
+    command = [sys.executable, "-c", RUN, name, platform, str(tmp_path / "run"), str(timestep), str(pressure or "")]
     for kill_at in (3, 28):
         child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         for line in child.stdout:
@@ -142,11 +148,55 @@ def test_a_killed_run_resumes_bit_for_bit(name, platform, timestep, tmp_path):
         assert child.wait() == -signal.SIGKILL
     resumed = subprocess.run(command, check=True, capture_output=True, text=True)
     assert int(resumed.stdout.split()[0]) > 10
-    settings = reference.Settings(**SHORT, platform=platform, timestep_fs=timestep)
+    settings = reference.Settings(**{**SHORT, "interval_ps": 0.05}, platform=platform, timestep_fs=timestep, pressure=pressure)
     uninterrupted = reference.sample(systems.load(name), settings)
     saved = store.load(tmp_path / "run")
     for array in ("positions", "forces", "energy", "time"):
         np.testing.assert_array_equal(getattr(saved, array), getattr(uninterrupted, array))
+    if pressure is not None:
+        assert len(np.unique(saved.box[:, 0])) > 10
+        np.testing.assert_array_equal(saved.box, uninterrupted.box)
+
+
+def test_an_ideal_gas_at_constant_pressure_has_its_volume():
+    """<V> = (N + 1) kBT / p for N particles without forces, whose box takes Monte Carlo moves."""
+    n, pressure = 10, 100.0
+    wells = harmonic_wells(n, stiffness=0.0, mass=10.0)
+    volume = (n + 1) * units.thermal_energy(300.0) / (pressure * units.BAR)
+    physics = openmm.XmlSerializer.deserialize(wells.force_field())
+    physics.removeForce(0)
+    edge = volume ** (1 / 3)
+    physics.setDefaultPeriodicBoxVectors(*(np.eye(3) * edge))
+    pairs = openmm.NonbondedForce()
+    pairs.setNonbondedMethod(openmm.NonbondedForce.CutoffPeriodic)
+    pairs.setCutoffDistance(0.1)
+    for _ in range(n):
+        pairs.addParticle(0.0, 0.1, 0.0)
+    physics.addForce(pairs)
+    text = store.force_field_text(openmm.XmlSerializer.serialize(physics))
+    scattered = np.random.default_rng(0).uniform(0, edge, (n, 3))
+    gas = dataclasses.replace(wells, box=np.full(3, edge), positions=scattered, force_field=text)
+    settings = reference.Settings(
+        n_frames=4000,
+        interval_ps=0.5,
+        timestep_fs=5.0,
+        pressure=pressure,
+        equilibration_ps=100.0,
+        platform="Reference",
+        friction_per_ps=10.0,
+    )
+    run = reference.sample(gas, settings)
+    volumes = run.box.prod(1)
+    blocks = volumes.reshape(20, -1).mean(1)
+    error = blocks.std(ddof=1) / np.sqrt(20)
+    assert error < 0.03 * volume
+    assert abs(blocks.mean() - volume) < 3 * error
+    assert run.states[0].pressure == pressure
+
+
+def test_a_pressure_needs_a_box(dipeptide):
+    with pytest.raises(ValueError, match="has no box"):
+        reference.sample(dipeptide, reference.Settings(pressure=1.0))
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
-"""All-atom reference: canonical sampling with forces by OpenMM, resumable.
+"""All-atom reference: sampling with forces by OpenMM at constant volume or pressure, resumable.
 
 Langevin dynamics in the middle discretisation, Zhang et al., J. Phys. Chem. A 123, 6056 (2019): the configurations are
 canonical to high accuracy at time steps where the velocities are not. The run minimises, equilibrates, then keeps a frame
-every ``interval_ps``. Forces on constrained atoms do not hold the constraint forces: map such atoms as whole rigid groups.
+every ``interval_ps``. At constant pressure the box is scaled by Monte Carlo moves (Aqvist et al., Chem. Phys. Lett. 384, 288
+(2004)). Forces on constrained atoms do not hold the constraint forces: map such atoms as whole rigid groups.
 
 On one CPU thread a run that was killed and started again gives the frames of an uninterrupted one bit for bit: it goes on from
 the last checkpoint, and every run also reloads each checkpoint that it writes.
@@ -21,6 +22,8 @@ from workbench.recorder import Recorder
 from workbench.settings import field, settings
 from workbench.types import State, System, Trajectory
 
+BAROSTAT_EVERY = 25
+"""Steps between two trial moves of the box."""
 SMALL = 60
 """Up to so many atoms without a box OpenMM's Reference platform is the fastest on a CPU (22 atoms in vacuum: 70 times)."""
 
@@ -35,6 +38,7 @@ class Settings:
         1.0, "Integration time step; at most 1 fs where bonds to hydrogen are flexible.", unit="fs", bounds=(0.01, 5.0)
     )
     temperature: float = field(300.0, "Temperature.", unit="K", bounds=(1.0, 5000.0))
+    pressure: float | None = field(None, "Pressure of a liquid; None: constant volume.", unit="bar", bounds=(-1e5, 1e6))
     friction_per_ps: float = field(1.0, "Friction of the Langevin thermostat.", unit="1/ps", bounds=(1e-3, 1000.0))
     equilibration_ps: float = field(20.0, "Time before the first frame, after minimisation.", unit="ps", bounds=(0.0, None))
     seed: int = field(0, "Seed of velocities and random forces.", bounds=(0, 2**31 - 2))
@@ -76,7 +80,7 @@ def sample(system: System, settings: Settings, *, on_step: Callable[[int, dict],
     else:
         recorder.rewind(saved[1]["n_frames"])
         interval = saved[1]["interval"]
-        _restore(context, saved[0]["context"].tobytes(), checkpoint)
+        _restore(context, saved[0]["context"].tobytes(), interval, settings, checkpoint)
     while not recorder.complete:
         _advance(context, per_frame, interval - warming + 1, settings)
         interval += 1
@@ -89,7 +93,7 @@ def sample(system: System, settings: Settings, *, on_step: Callable[[int, dict],
         if frame > 0:
             recorder.append(**_arrays(state, system, settings, frame * per_frame * settings.timestep_fs * units.FEMTOSECOND, energy))
         if frame % settings.checkpoint_every == 0 or recorder.complete:
-            _save(context, recorder, interval, identity, checkpoint)
+            _save(context, recorder, interval, settings, identity, checkpoint)
         if on_step is not None:
             time = interval * per_frame * settings.timestep_fs * units.FEMTOSECOND
             temperature = 2 * kinetic / (freedom * units.BOLTZMANN)
@@ -105,7 +109,7 @@ def _recorder(system: System, settings: Settings, identity: str, folder: Any) ->
     if system.box is not None:
         shapes["box"] = (3,)
     dtypes = {"time": np.float64, "energy": np.float64, "box": np.float64}
-    states = (State(temperature=settings.temperature),)
+    states = (State(temperature=settings.temperature, pressure=settings.pressure),)
     return Recorder(folder, identity, settings.n_frames, shapes, dtypes, states, (identity,), system)
 
 
@@ -120,6 +124,12 @@ def _context(system: System, settings: Settings) -> openmm.Context:
     elif settings.platform == "CPU" or (settings.platform == "auto" and (system.n_atoms > SMALL or system.box is not None)):
         name, properties = "CPU", {"Threads": str(settings.n_threads), "DeterministicForces": "true"}
     physics = openmm.XmlSerializer.deserialize(system.force_field())
+    if settings.pressure is not None:
+        if system.box is None:
+            raise ValueError(f"reference.Settings.pressure = {settings.pressure} bar: '{system.name}' has no box; leave the pressure out.")
+        barostat = openmm.MonteCarloBarostat(settings.pressure * unit.bar, settings.temperature, BAROSTAT_EVERY)
+        barostat.setRandomNumberSeed(settings.seed + 1)
+        physics.addForce(barostat)
     try:
         return openmm.Context(physics, integrator, openmm.Platform.getPlatformByName(name), properties)
     except openmm.OpenMMException as error:
@@ -165,25 +175,34 @@ def _arrays(state: openmm.State, system: System, settings: Settings, time: float
     if settings.velocities:
         arrays["velocities"] = state.getVelocities(asNumpy=True)._value[None]
     if system.box is not None:
-        arrays["box"] = system.box[None]
+        arrays["box"] = np.diag(state.getPeriodicBoxVectors(asNumpy=True)._value)[None]
     return arrays
 
 
-def _save(context: openmm.Context, recorder: Recorder, interval: int, identity: str, folder: Any) -> None:
+def _save(context: openmm.Context, recorder: Recorder, interval: int, settings: Settings, identity: str, folder: Any) -> None:
     """Make the frames durable, then the state they lead to, and go on from that state as a resumed run would."""
     recorder.commit()
     text = context.createCheckpoint()
     if folder is not None:
         meta = {"identity": identity, "n_frames": recorder.done, "interval": interval}
         store.write_checkpoint(pathlib.Path(folder) / "checkpoint.bin", {"context": np.frombuffer(text, np.uint8)}, meta)
-    if context.getPlatform().getName() == "CPU":
-        context.reinitialize()  # the neighbour list, too, must be one that a new process would build
+    _go_on_from(context, text, interval, settings)
+
+
+def _go_on_from(context: openmm.Context, text: bytes, interval: int, settings: Settings) -> None:
+    """Load a checkpoint into a context as a new process would make it: a checkpoint holds neither the neighbour list nor the
+    barostat's random numbers, which therefore start anew from a seed of the interval."""
+    barostats = [force for force in context.getSystem().getForces() if isinstance(force, openmm.MonteCarloBarostat)]
+    for barostat in barostats:
+        barostat.setRandomNumberSeed((settings.seed + 1 + interval) % (2**31 - 1) or 1)
+    if barostats or context.getPlatform().getName() == "CPU":
+        context.reinitialize()
     context.loadCheckpoint(text)
 
 
-def _restore(context: openmm.Context, text: bytes, folder: Any) -> None:
+def _restore(context: openmm.Context, text: bytes, interval: int, settings: Settings, folder: Any) -> None:
     try:
-        context.loadCheckpoint(text)
+        _go_on_from(context, text, interval, settings)
     except openmm.OpenMMException as error:
         raise ValueError(
             f"the checkpoint in {folder} was written by another version or platform of OpenMM ({error}): delete the folder to start anew."
