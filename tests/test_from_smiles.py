@@ -1,0 +1,146 @@
+import time
+
+import numpy as np
+import openmm
+import pytest
+from openmm import unit
+from rdkit import Chem
+from rdkit.Chem import rdForceFieldHelpers
+
+from workbench import reference, store, systems
+from workbench.systems import _mmff, _smiles
+from workbench.types import System
+
+MOLECULES = (
+    *("CCO", "CC(=O)NC", "Cc1ccccc1", "CC#C", "CC#N", "C1CC1", "C1CCC1", "C1CO1", "CS(=O)(=O)C", "CS(C)=O", "CSSC", "O", "C", "N"),
+    *("C[NH3+]", "CC(=O)[O-]", "C[n+]1ccn(C)c1", "[NH4+]", "[Na+]", "O=C1NC=CC(=O)N1", "c1ccsc1", "c1cc[nH]c1", "c1ccncc1"),
+    *("FC(F)(F)CCl", "BrCCI", "COP(=O)(OC)OC", "C[Si](C)(C)C", "CN=[N+]=[N-]", "C=C=C", "C[N+](=O)[O-]", "CN(C)C=O", "Nc1ccccc1"),
+    *("CC(=O)N[C@@H](C)C(=O)NC", "C1=CC1", "C1=CCC1", "[C-]#[N+]C", "ClP(Cl)Cl", "C(=O)1OCC(CO)C(CC)C1", "COC(=O)OC", "C12CC1C2"),
+)
+KCAL = unit.kilocalorie_per_mole
+
+
+def on_reference(xml: str) -> openmm.Context:
+    physics = openmm.XmlSerializer.deserialize(xml)
+    return openmm.Context(physics, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName("Reference"))
+
+
+@pytest.mark.parametrize("smiles", MOLECULES)
+def test_mmff94_has_the_energy_and_forces_of_rdkit(smiles):
+    system = systems.from_smiles(smiles)
+    molecule = _smiles._molecule(smiles, 0)
+    theirs = rdForceFieldHelpers.MMFFGetMoleculeForceField(molecule, _mmff.properties(molecule))
+    ours = on_reference(system.force_field())
+    rng = np.random.default_rng(0)
+    for width in (0.0, 0.02, 0.05, 0.1, 0.2):  # angstrom
+        positions = 10 * system.positions + width * rng.normal(size=system.positions.shape)
+        flat = positions.ravel().tolist()
+        ours.setPositions(positions / 10)
+        state = ours.getState(getEnergy=True, getForces=True)
+        assert state.getPotentialEnergy().value_in_unit(KCAL) == pytest.approx(theirs.CalcEnergy(flat), abs=1e-5)
+        forces = state.getForces(asNumpy=True).value_in_unit(KCAL / unit.angstrom)
+        np.testing.assert_allclose(forces, -np.array(theirs.CalcGrad(flat)).reshape(-1, 3), atol=1e-4)
+
+
+@pytest.mark.parametrize("term", ["Bond", "Angle", "StretchBend", "Oop", "Torsion"])
+def test_every_kind_of_term_has_the_energy_of_rdkit(term):
+    smiles = "CC(=O)C#CNc1ccccc1"
+    system = systems.from_smiles(smiles)
+    molecule = _smiles._molecule(smiles, 0)
+    types = _mmff.properties(molecule)
+    for other in ("Bond", "Angle", "StretchBend", "Oop", "Torsion", "Vdw", "Ele"):
+        getattr(types, f"SetMMFF{other if other != 'Vdw' else 'VdW'}Term")(other == term)
+    theirs = rdForceFieldHelpers.MMFFGetMoleculeForceField(molecule, types)
+    names = {"Bond": ["bond"], "Angle": ["angle", "linear angle"], "StretchBend": ["stretch-bend"], "Oop": ["out of plane"]}
+    physics = openmm.XmlSerializer.deserialize(system.force_field())
+    for force in physics.getForces():
+        force.setForceGroup(1 if force.getName() in names.get(term, ["torsion"]) else 0)
+    ours = on_reference(openmm.XmlSerializer.serialize(physics))
+    positions = 10 * system.positions + 0.1 * np.random.default_rng(1).normal(size=system.positions.shape)
+    ours.setPositions(positions / 10)
+    energy = ours.getState(getEnergy=True, groups={1}).getPotentialEnergy().value_in_unit(KCAL)
+    assert abs(energy) > 0.01
+    assert energy == pytest.approx(theirs.CalcEnergy(positions.ravel().tolist()), abs=1e-6)
+
+
+def test_atoms_stand_in_the_order_of_the_smiles():
+    system = systems.from_smiles("CC(=O)N", temperature=250.0)
+    assert system.elements == ("C", "C", "O", "N", "H", "H", "H", "H", "H")
+    assert system.atom_names == ("C1", "C2", "O1", "N1", "H1", "H2", "H3", "H4", "H5")
+    assert system.bonds[:3].tolist() == [[0, 1], [0, 4], [0, 5]] and len(system.bonds) == 8
+    assert system.masses.sum() == pytest.approx(59.068, abs=0.005)
+    assert system.name == "C2H5NO" and "MMFF94" in system.source and system.state.temperature == 250.0
+    assert system.box is None and len(system.constraints) == 0
+    assert np.linalg.norm(system.positions[1] - system.positions[2]) == pytest.approx(0.1222, abs=0.002)  # C=O of an amide
+
+
+def test_the_configuration_of_a_stereocentre_is_the_written_one():
+    for smiles in ("N[C@@H](C)C(=O)O", "N[C@H](C)C(=O)O"):
+        molecule = Chem.Mol(_smiles._molecule(smiles, 3))
+        written = Chem.CanonSmiles(smiles)
+        Chem.AssignStereochemistryFrom3D(molecule)
+        assert Chem.MolToSmiles(Chem.RemoveHs(molecule)) == written
+
+
+@pytest.mark.parametrize(("smiles", "charge"), [("CCO", 0), ("C[NH3+]", 1), ("CC(=O)[O-]", -1), ("[NH3+]CCC(=O)[O-]", 0), ("[Mg+2]", 2)])
+def test_total_charge_is_exact(smiles, charge):
+    assert systems.from_smiles(smiles).charges.sum() == pytest.approx(charge, abs=1e-9)
+
+
+def test_the_force_field_is_made_when_first_asked_for(monkeypatch):
+    def refuse(molecule: Chem.Mol) -> openmm.System:
+        raise AssertionError("made too early")
+
+    monkeypatch.setattr(_mmff, "force_field", refuse)
+    _smiles._molecule.cache_clear()
+    start = time.perf_counter()
+    system = systems.from_smiles("CC1(C)SC2C(NC(=O)Cc3ccccc3)C(=O)N2C1C(=O)O", seed=7)
+    assert time.perf_counter() - start < 1.0
+    with pytest.raises(AssertionError, match="made too early"):
+        system.force_field()
+
+
+def test_the_same_settings_give_the_same_system():
+    first: System = systems.from_smiles("OCC(CC)CO", seed=5)
+    _smiles._molecule.cache_clear()
+    again = systems.from_smiles("OCC(CC)CO", seed=5)
+    assert store.identity(first) == store.identity(again)
+    assert np.abs(systems.from_smiles("OCC(CC)CO", seed=6).positions - again.positions).max() > 0.01
+
+
+def test_it_is_sampled_at_its_temperature(tmp_path):
+    system = systems.from_smiles("CC(=O)N")
+    trajectory = reference.sample(system, reference.Settings(n_frames=20), checkpoint=tmp_path / "run")
+    positions = np.asarray(trajectory.positions)
+    assert np.isfinite(positions).all()
+    lengths = np.linalg.norm(positions[:, system.bonds[:, 0]] - positions[:, system.bonds[:, 1]], axis=-1)
+    rest = np.linalg.norm(system.positions[system.bonds[:, 0]] - system.positions[system.bonds[:, 1]], axis=-1)
+    np.testing.assert_allclose(lengths.mean(0), rest, atol=0.004)
+
+
+@pytest.mark.parametrize(
+    ("smiles", "sentence"),
+    [
+        ("", "'' is not a SMILES"),
+        ("ethanol", "'ethanol' is not a SMILES"),
+        ("C1CC", "'C1CC' is not a SMILES"),
+        ("C(C)(C)(C)(C)C", "is of no possible molecule: Explicit valence for atom # 0 C, 5, is greater than permitted"),
+        ("c1cccc1", "is of no possible molecule: Can't kekulize mol"),
+        ("CCO.O", r"'CCO.O' holds 2 molecules, parted by '\.': give one at a time"),
+        ("C[CH2]", "is of a radical"),
+        ("C[Fe]C", r"MMFF94 has no atom type for an atom of '.*Fe.*' \(elements C, Fe, H\)"),
+        ("*C", "MMFF94 has no atom type"),
+        ("O=C=O", r"MMFF94 charges of 'O=C=O' add up to -1.000 e, not 0"),  # a fault of RDKit's
+    ],
+)
+def test_bad_smiles_are_refused_in_a_sentence(smiles, sentence, capfd):
+    with pytest.raises(ValueError, match=sentence):
+        systems.from_smiles(smiles)
+    assert capfd.readouterr().err == ""
+
+
+def test_wrong_options_are_refused():
+    with pytest.raises(ValueError, match="force_field = 'opls': choose one of"):
+        systems.from_smiles("CCO", force_field="opls")
+    with pytest.raises(ValueError, match=r"smiles = 3: must be str, not int"):
+        systems.from_smiles(3)
