@@ -116,9 +116,11 @@ class Notebook:
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(notebook, root / name)
-        self.root, self.foreign = root, []
+        self.root, self.foreign, self.wrong = root, [], []
         self.page = browser.new_page(viewport={"width": 1280, "height": 800})
         self.page.on("request", self._request)
+        self.page.on("console", lambda said: self.wrong.append(said.text) if said.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
         self.page.goto(address(name))
         self.page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
         self.command("application:toggle-left-area")
@@ -144,7 +146,7 @@ class Notebook:
         self.page.set_viewport_size({"width": width, "height": height})
         self.page.wait_for_timeout(800)
 
-    def pick(self, atom):
+    def pick(self, atom, shift=False):
         """Click the place of an atom on the canvas."""
         at = self.page.evaluate(
             """atom => {
@@ -157,7 +159,9 @@ class Notebook:
         )
         self.page.mouse.move(*at)
         self.page.wait_for_timeout(150)
+        self.page.keyboard.down("Shift") if shift else None
         self.page.mouse.click(*at)
+        self.page.keyboard.up("Shift") if shift else None
 
     def button(self, name, within=".cgw"):
         return self.page.locator(f"{within} button").filter(has_text=re.compile(rf"^\s*{re.escape(name)}\s*$"), visible=True).first
@@ -183,6 +187,8 @@ class Notebook:
             self.page.wait_for_timeout(300)
             self.page.screenshot(path=self.artefacts / f"{name}_{width}x{height}.png")
             self.check()
+            foot = self.page.locator(".cgw-foot:visible .cgw-status").first.bounding_box()
+            assert foot["y"] + foot["height"] < height - 28, "the status is hidden below the window"
 
     def restart(self):
         """Restart the kernel and run the cell again."""
@@ -193,10 +199,11 @@ class Notebook:
         self.page.wait_for_selector(".cgw-steps", timeout=90_000)
 
     def check(self):
-        """No traceback, nothing sideways, nothing from outside."""
+        """No traceback, no error in the console, nothing sideways, nothing from outside."""
         body = self.page.inner_text("body")
         assert "Traceback" not in body, body[body.index("Traceback") :][:2000]
         assert not self.foreign
+        assert not self.wrong
         wide = self.page.evaluate(
             """() => [...document.querySelectorAll('.cgw, .cgw *')].filter(e => e.scrollWidth > e.clientWidth + 2
                 && ['auto', 'scroll'].includes(getComputedStyle(e).overflowX)).map(e => e.className)"""
@@ -244,6 +251,9 @@ def test_five_beads_by_clicking_their_atoms(browser, lab, artefacts):
         page.wait_for_function("document.querySelector('.cgw-field-atoms input').value === '16'")
         book.pick(6)  # it stands in another bead: it moves, with a note
         page.wait_for_function("document.querySelector('.cgw-status').innerText.includes('moved from')", timeout=10_000)
+        book.pick(8, shift=True)  # its whole residue
+        page.wait_for_function("document.querySelector('.cgw-field-atoms input').value === '6-16'", timeout=10_000)
+        book.button("undo").click()
         book.resize(900, 700)
         page.screenshot(path=artefacts / "mapping_900x700.png")
         book.check()
@@ -327,5 +337,9 @@ def test_the_whole_workbench_from_a_click_to_the_report(browser, lab, artefacts)
         book.shoot("7_validate")
         book.button("Copy as code").click()
         page.locator(".cgw-code pre:visible").filter(has_text="validation.report(").wait_for()
+        book.check()
+        book.restart()
+        page.locator(".cgw-steps button").filter(has_text=re.compile("fail|all pass")).wait_for()  # the report was found again
+        page.frame_locator(".cgw-picture iframe").get_by_text("Jensen-Shannon", exact=False).first.wait_for(timeout=20_000)
         book.check()
     assert list((lab[0] / "runs" / "bench" / "report").glob("report.html"))

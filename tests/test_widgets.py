@@ -1,16 +1,23 @@
 """The panels without a browser: forms, the bead editor, the session, and every panel driven by its buttons."""
 
 import dataclasses
+import html
+import json
+import os
 import re
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+import torch
 
 import widgets
 from widgets import plots, settings_form, task, validation_panel
 from widgets.bead_editor import BeadEditor, parse_atoms, write_atoms
 from widgets.frame import png
-from workbench import reference, rooms, store, systems
+from workbench import reference, report, rooms, store, systems, types
 from workbench.simulation import replicas
 
 ATOMS = (4, 6, 8, 14, 16)
@@ -128,8 +135,8 @@ def panel(dipeptide, tmp_path):
     for count, atom in enumerate(ATOMS):
         if count:
             made.add.click()
-        made.view._picked({"new": {"atom1": {"index": atom}}})
-        made.view._picked({"new": {}})  # what NGL sends between two picks
+        made.view._heard(made.view._view, {"type": "pick", "atom": atom, "shift": False}, [])
+        made.view._heard(made.view._view, {"type": "updateIDs", "data": []}, [])  # NGL has more to say than picks
     return made
 
 
@@ -174,6 +181,46 @@ def test_text_and_buttons_do_what_the_mouse_does(panel):
     assert "no atom 99" in panel.status.value and panel.editor.current.atoms == (16, 17)
     panel.undo.click()
     assert panel.editor.current.atoms == (16,)
+
+
+def test_a_click_with_shift_takes_the_residue(panel):
+    panel.add.click()
+    panel.view._heard(panel.view._view, {"type": "pick", "atom": 7, "shift": True}, [])
+    assert panel.editor.current.atoms == tuple(range(6, 16))
+    assert "moved from" in panel.status.value
+
+
+def test_what_cannot_be_is_said_in_one_sentence(panel, tmp_path):
+    def refused(reason):
+        assert "cgw-bad" in panel.status.value and reason in panel.status.value
+        assert "Traceback" not in panel.status.value and panel.editor.current.atoms == (16,)
+
+    panel.beads.atoms.value = "16,16"
+    refused("named twice")
+    panel.beads.atoms.value = "O1"
+    refused("neither an atom nor a range")
+    panel.beads.name.value = "  "
+    refused("needs a name")
+    (tmp_path / "noise.json").write_bytes(bytes(range(256)))
+    panel.file.value = str(tmp_path / "noise.json")
+    panel._act(panel._load)
+    refused("not a text file")
+    panel.file.value = str(tmp_path)
+    panel._act(panel._load)
+    refused("there is no file")
+    water = BeadEditor(systems.load("water_tip3p"))
+    water.type_atoms("0-2")
+    store.save(water.mapping(), tmp_path / "water.json")
+    panel.file.value = str(tmp_path / "water.json")
+    panel._act(panel._load)
+    refused("another molecule")
+
+
+def test_an_atom_typed_into_two_beads_moves_and_leaves_an_empty_one(panel):
+    panel.beads.atoms.value = "14"
+    assert "atom 14 (ALA C) moved from 'B4' to 'B5'" in html.unescape(panel.status.value)
+    assert panel.mapping is None and panel.save.disabled
+    assert panel.code() == "# bead 'B4' is empty: give it at least one atom."
 
 
 # --- session and workbench
@@ -222,8 +269,63 @@ def test_the_workbench_from_system_to_report_and_opened_again(tmp_path):
     for noun in ("system", "mapping", "all_atom", "data", "fit", "model"):
         assert again.session.has(noun), noun
     assert np.array_equal(again.session.model.positions, bench.session.model.positions)
-    for panel in panels.values():
-        compile(panel.code(), "panel", "exec")
+    assert again.session.has("report") and "<iframe" in again.panels["Validate"].page.value
+    for made, found in zip(bench.session.report.comparisons, again.session.report.comparisons, strict=True):
+        assert found.score == pytest.approx(made.score, rel=1e-7) or not np.isfinite(made.score)
+        assert (found.name, found.passed) == (made.name, made.passed)
+    assert again.panels["Simulate"].form.value == panels["Simulate"].form.value  # the settings of the job that was found
+    again.session.put("model", panels["Simulate"].session.data, {})
+    assert report.load(again.session.data, again.session.model, again.session.folder / "report") is None  # of another model
+
+    for form in (panels["Model"].fit_form, panels["Simulate"].form):
+        form.set(dataclasses.replace(form.value, seed=1))  # what no job has run yet
+    lines = [panel.code() for panel in panels.values()]
+    script = [lines[list(panels).index(name)] for name in ("System", "Mapping", "Reference", "Model", "Simulate", "Validate")]
+    script.append("assert report.html.exists() and len(model) and len(all_atom) == 300")
+    run = subprocess.run([sys.executable, "-c", "\n".join(script)], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr
+
+    saved = next((tmp_path / "bench").glob("fitting/*/result/*.safetensors"))
+    saved.write_bytes(b"x" + saved.read_bytes()[1:])
+    damaged = widgets.Workbench(tmp_path / "bench")
+    assert "damaged" in damaged.status.value and "damaged" in damaged.panels["Model"].task.status.value
+
+
+@pytest.fixture
+def chain():
+    """Two hundred frames of a chain of four beads with random forces."""
+    generator = np.random.default_rng(0)
+    at = np.array([[0.0, 0.0, 0.0], [0.15, 0.0, 0.0], [0.2, 0.14, 0.0], [0.34, 0.16, 0.05]])
+    names = tuple("ABCD")
+    beads = types.Beads.from_bonds(
+        names=names, types=names, masses=np.full(4, 12.0), molecule=np.zeros(4, int), bonds=((0, 1), (1, 2), (2, 3))
+    )
+    return types.ReferenceData(
+        positions=at + generator.normal(0, 0.01, (200, 4, 3)),
+        forces=generator.normal(0, 100, (200, 4, 3)),
+        states=(types.State(),),
+        beads=beads,
+        force_kind="basic",
+    )
+
+
+def test_a_gpu_that_is_not_there_and_a_killed_job_are_told(tmp_path, chain):
+    panel = widgets.FittingPanel(chain, tmp_path)
+    if not torch.cuda.is_available():
+        panel.fit_form.set(dataclasses.replace(panel.fit_form.value, device="cuda"))
+        panel.task.start_button.click()
+        panel.task.job.wait(60)
+        panel.task.refresh()
+        assert "failed: " in panel.task.status.value and "use device='cpu'" in html.unescape(panel.task.status.value)
+    panel.fit_form.set(dataclasses.replace(panel.fit_form.value, device="cpu", n_epochs=100_000, patience=100_000))
+    panel.task.start_button.click()
+    while not panel.task.job.progress:
+        assert panel.task.job.state == "running", panel.task.job.error
+    os.kill(json.loads((panel.task.job.folder / "process.json").read_text())["pid"], signal.SIGKILL)
+    assert panel.task.job.wait(30) == "interrupted"
+    panel.task.refresh()
+    assert "start again to go on from its checkpoint" in panel.task.status.value and not panel.task.start_button.disabled
+    assert panel.task.cancel_button.disabled
 
 
 def test_a_panel_that_opens_again_finds_its_job(tmp_path, dipeptide):
@@ -249,6 +351,7 @@ def test_numbers_are_written_for_people():
     assert re.sub("\u00a0", " ", task.spaced(12345)) == "12 345"
     assert validation_panel.with_error(0.003521, 0.00104) == "0.0035 ± 0.0010"
     assert validation_panel.with_error(0.02, float("nan")) == "0.02"
+    assert validation_panel.with_error(float("inf"), float("nan")) == "none shared"
 
 
 def test_pictures_take_a_result_and_give_their_axes_back(dipeptide, backbone):

@@ -79,6 +79,7 @@ class Workbench(ipw.VBox):
             if self.session.stale(noun) and not says.startswith("running"):
                 says = "out of date"
             self.buttons[name].description = f"{number} {name}\n{says or '-'}"
+            self.buttons[name].tooltip = f"{name}: {says}" if says else f"Go to step {number}."
 
     def _brief(self, noun: str) -> str:
         value = getattr(self.session, noun)

@@ -42,9 +42,7 @@ class FittingPanel(frame.Panel):
         self._marks = self.session.marks("fit")
         self._show_forms()
         self.image.value = frame.png(lambda ax: plots.message("training and validation loss\nwill be drawn here", ax))
-        job = self.session.attach("fitting")
-        if job is not None:
-            self.task.attach(job)
+        self.task.find(self.session.attach("fitting"), self._recall)
 
     def code(self) -> str:
         """The workbench calls of this panel."""
@@ -68,7 +66,6 @@ class FittingPanel(frame.Panel):
         if self.prior.value:
             forms["prior"] = self.prior_form
         for form in forms.values():
-            form.layout.max_height = "250px"
             form.observe(lambda _: self._allow(), ["value", "error"])
         self.place.children, self.place.titles = list(forms.values()), list(forms)
         self.place.selected_index = 0
@@ -91,6 +88,10 @@ class FittingPanel(frame.Panel):
         else:
             reason = self._refusal()
         self.task.allow(reason)
+
+    def _recall(self, job: jobs.Job) -> None:
+        self.method.value = job.verb.rpartition(".")[2]
+        self.fit_form.set(self.session.inputs("fitting")[-1])
 
     def _begin(self) -> jobs.Job:
         data = self.session.project()

@@ -14,7 +14,7 @@ BEAD_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"
 FREE_COLOUR = "#B8B8B8"
 
 CSS = """<style>
-.cgw {font-size: 13px; overflow: hidden; container-type: inline-size}
+.cgw {font-size: 13px; overflow: hidden; container-type: inline-size; --cgw-height: clamp(360px, calc(100vh - 278px), 640px)}
 .cgw .widget-html, .cgw .widget-html-content {line-height: 1.35}
 .cgw .widget-inline-hbox {align-items: center}
 .cgw .widget-checkbox label {display: flex; align-items: center; gap: 6px}
@@ -22,16 +22,21 @@ CSS = """<style>
 .cgw .jupyter-widget-Collapse-contents {padding: 4px}
 .cgw-line {align-items: center; gap: 4px}
 .cgw-body {display: flex; flex-flow: row nowrap; gap: 14px; align-items: stretch}
-.cgw-picture {flex: 2 1 0; min-width: 0; overflow: hidden}
-.cgw-form {flex: 1 1 0; min-width: 270px; overflow: hidden}
+.cgw-picture {flex: 2 1 0; min-width: 0; max-height: var(--cgw-height); overflow: hidden auto}
+.cgw-form {flex: 1 1 0; min-width: 280px; max-height: var(--cgw-height); overflow: hidden auto; padding-right: 6px}
+.cgw-picture > *, .cgw-form > * {flex: 0 0 auto}
 @container (max-width: 620px) {.cgw-body {flex-wrap: wrap} .cgw-picture, .cgw-form {flex: 1 1 100%}}
-.cgw-scroll {max-height: 430px; overflow-y: auto; overflow-x: hidden; padding-right: 6px}
-.cgw-score {white-space: nowrap}
-.cgw-report-place {height: 470px; overflow: hidden; border: 1px solid var(--jp-border-color2)}
-.cgw-report {width: 143%; height: 671px; border: 0; transform: scale(0.7); transform-origin: 0 0}
-.cgw-scroll > * {flex: 0 0 auto}
-.cgw-scroll .widget-hbox {align-items: center}
-.cgw-foot {border-top: 1px solid var(--jp-border-color2); margin-top: 8px; padding-top: 6px}
+.cgw-scores {width: 100%; border-collapse: collapse; line-height: 1.4; font-size: 12px; font-variant-numeric: tabular-nums}
+.cgw-scores th, .cgw-scores td {text-align: right; white-space: nowrap; padding: 1px 0 1px 10px}
+.cgw-scores th:first-child, .cgw-scores td:first-child {text-align: left; white-space: normal; padding-left: 0}
+@container (max-width: 900px) {.cgw-scores .cgw-floor {display: none}}
+.cgw-report-place {height: calc(var(--cgw-height) - 36px); overflow: hidden; border: 1px solid var(--jp-border-color2)}
+.cgw-report {width: 142.86%; height: 142.86%; border: 0; transform: scale(0.7); transform-origin: 0 0}
+@container (max-width: 900px) {.cgw-report {width: 172.4%; height: 172.4%; transform: scale(0.58)}}
+.cgw-fields .widget-hbox {align-items: center}
+.cgw-foot {border-top: 1px solid var(--jp-border-color2); margin-top: 6px; padding-top: 5px}
+.cgw-foot > .widget-hbox {gap: 6px; align-items: flex-start}
+.cgw-foot > .widget-hbox > .widget-vbox {flex: 1 1 0; min-width: 0}
 .cgw-row {flex-flow: row wrap; align-items: center; gap: 4px 6px}
 .cgw .widget-button, .cgw .widget-toggle-button {margin: 0; border-radius: 3px}
 .cgw .widget-button:focus-visible, .cgw .widget-toggle-button:focus-visible {outline: 2px solid #0072B2; outline-offset: 1px}
@@ -48,11 +53,14 @@ CSS = """<style>
 .cgw-code button {border: 1px solid var(--jp-border-color1); background: var(--jp-layout-color1); border-radius: 3px; cursor: pointer}
 .cgw-bead {align-items: center; gap: 6px; border-left: 4px solid transparent; padding: 1px 4px; min-height: 28px}
 .cgw-bead.cgw-chosen {border-left-color: #0072B2; background: var(--jp-layout-color2)}
-.cgw-steps {flex-flow: row wrap; gap: 4px; margin-bottom: 10px}
-.cgw-steps .widget-button {height: 44px; line-height: 1.25; white-space: pre; text-align: left; flex: 1 1 98px; min-width: 0;
-  width: auto; padding: 2px 8px; border-bottom: 3px solid transparent; overflow: hidden; text-overflow: ellipsis}
+.cgw-steps {flex-flow: row wrap; gap: 4px; margin-bottom: 8px}
+.cgw-steps .widget-button {height: 42px; line-height: 1.3; font-size: 12px; white-space: pre; text-align: left; flex: 1 1 98px;
+  min-width: 0; width: auto; padding: 2px 6px; border-bottom: 3px solid transparent; overflow: hidden; text-overflow: ellipsis}
 .cgw-steps .cgw-here {border-bottom-color: #0072B2; font-weight: 600}
 .cgw img {max-width: 100%; height: auto; object-fit: contain}
+.cgw-picture > img {max-height: var(--cgw-height)}
+.cgw-picture > img.cgw-below {max-height: calc(0.6 * var(--cgw-height) - 66px)}
+.cgw .ui-resizable-handle {display: none !important}
 .cgw-picture > .widget-image {align-self: flex-start}
 </style>"""
 
@@ -119,7 +127,7 @@ class Panel(ipw.VBox):
         self._code_button = button(
             "Copy as code", "The workbench calls of this panel, ready to paste into a cell.", self._toggle_code, icon="code"
         )
-        below = ipw.VBox([*foot, ipw.HBox([self._code_button]), self._code_box])
+        below = ipw.VBox([ipw.HBox([ipw.VBox(list(foot)), self._code_button]), self._code_box])
         below.add_class("cgw-foot")
         super().__init__([ipw.HTML(CSS, layout=ipw.Layout(display="none")), body, below])
         self.add_class("cgw")

@@ -33,7 +33,9 @@ class MappingPanel(frame.Panel):
         self.undo = frame.button("undo", "", lambda: self._act(lambda: self.editor.undo()), icon="undo")
         self.redo = frame.button("redo", "", lambda: self._act(lambda: self.editor.redo()), icon="repeat")
         self.clear = frame.button("clear", "Start over.", lambda: self._act(lambda: self.editor.clear()), icon="eraser")
-        self.residue = ipw.Checkbox(description="a click takes the whole residue", indent=False, layout=ipw.Layout(width="auto"))
+        self.residue = ipw.Checkbox(
+            description="a click takes the whole residue (as Shift-click)", indent=False, layout=ipw.Layout(width="auto")
+        )
         self.like = ipw.Checkbox(value=True, indent=False, layout=ipw.Layout(width="auto"))
         self.like.observe(lambda _: self._paint(), "value")
         self.file = ipw.Text(value="mapping.json", layout=ipw.Layout(flex="1 1 90px", width="auto", min_width="70px"))
@@ -83,8 +85,8 @@ class MappingPanel(frame.Panel):
         if self.editor is not None and mapping is not None and mapping is not self.mapping:
             self._act(lambda: self.editor.load(mapping))
 
-    def _picked(self, atom: int) -> None:
-        self._act(lambda: self.editor.toggle(atom, residue=self.residue.value))
+    def _picked(self, atom: int, shift: bool = False) -> None:
+        self._act(lambda: self.editor.toggle(atom, residue=shift or self.residue.value))
 
     def _act(self, act: Callable[[], str]) -> None:
         """Do something to the beads, show its note, or the one sentence of why it cannot be."""

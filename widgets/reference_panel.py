@@ -28,9 +28,7 @@ class ReferencePanel(frame.Panel):
         self._marks = self.session.marks("all_atom")
         self._message()
         self._allow()
-        job = self.session.attach("reference")
-        if job is not None:
-            self.task.attach(job)
+        self.task.find(self.session.attach("reference"), lambda _: self.form.set(self.session.inputs("reference")[-1]))
 
     def code(self) -> str:
         """The workbench calls of this panel."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import traitlets
 
-from workbench import jobs, projection, rooms, store
+from workbench import jobs, projection, report, rooms, store
 from workbench import settings as _settings
 
 PARENTS = {
@@ -109,10 +109,14 @@ class Session(traitlets.HasTraits):
         """The job of a step as it was left, or None."""
         return jobs.attach(self.jobs[step]) if step in self.jobs else None
 
+    def inputs(self, step: str) -> tuple:
+        """What the job of a step was started with: what it works on, and its settings last."""
+        return store.load(self.jobs[step] / "inputs")
+
     def checkpoint_code(self, step: str, settings: Any) -> str:
         """The argument that lets a call find the run that this session made with these settings; '' where it made none."""
         job = self.attach(step)
-        if job is None or store.load(job.folder / "inputs")[-1] != settings:
+        if job is None or self.inputs(step)[-1] != settings:
             return ""
         return f', checkpoint="{job.checkpoint}"'
 
@@ -146,3 +150,5 @@ class Session(traitlets.HasTraits):
                 setattr(self, name, job.result())
             if step == "reference" and self.has("all_atom") and self.mapping is not None:
                 self.project()
+        if self.has("data") and self.has("model"):
+            self.report = report.load(self.data, self.model, self.folder / "report")

@@ -33,14 +33,13 @@ class SettingsForm(ipw.VBox):
                 rows += self._row(field)
         self._complaint = ipw.HTML()
         self.children = [*rows, self._complaint]
-        self.add_class("cgw-scroll")
+        self.add_class("cgw-fields")
         self._read()
 
     def _row(self, field: dataclasses.Field) -> list[ipw.Widget]:
         value, kind, meta = getattr(self.start, field.name), self._hints[field.name], field.metadata
         if dataclasses.is_dataclass(value):
             made = SettingsForm(value)
-            made.remove_class("cgw-scroll")
             made.layout.margin = "0 0 0 10px"
             made.observe(lambda _: self._read(), "value")
             made.observe(lambda _: self._read(), "error")

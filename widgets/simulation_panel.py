@@ -29,6 +29,7 @@ class SimulationPanel(frame.Panel):
         )
         self.place = ipw.VBox()
         self.playback, self.image, self.guard = Playback(), ipw.Image(format="png"), ipw.HTML()
+        self.image.add_class("cgw-below")
         self.task = TaskBar(self._begin, unit="steps", on_progress=self._draw, on_finished=self._finish)
         label = ipw.HTML(frame.text("replicas", "plain"), layout=ipw.Layout(width="52%"))
         line = ipw.HBox([label, self.replicas])
@@ -39,9 +40,7 @@ class SimulationPanel(frame.Panel):
         self._marks, self._drawn = self.session.marks("model"), -1
         self.image.value = frame.png(lambda ax: plots.message("the free-energy surface of model and reference\nwill be drawn here", ax))
         self._show_form()
-        job = self.session.attach("simulation")
-        if job is not None:
-            self.task.attach(job)
+        self.task.find(self.session.attach("simulation"), self._recall)
 
     def code(self) -> str:
         """The workbench calls of this panel."""
@@ -62,7 +61,6 @@ class SimulationPanel(frame.Panel):
 
     def _show_form(self) -> None:
         self.form = SettingsForm(rooms.method("simulation", self.engine.value).Settings)
-        self.form.layout.max_height = "400px"
         self.form.observe(lambda _: self._allow(), ["value", "error"])
         self.place.children = [self.form]
         one = self.engine.value == "openmm_engine"
@@ -72,6 +70,12 @@ class SimulationPanel(frame.Panel):
     def _allow(self) -> None:
         reason = "Fit a model first." if self.session.fit is None else self.form.error
         self.task.allow("The model is out of date: fit it again." if self.session.stale("fit") else reason)
+
+    def _recall(self, job: jobs.Job) -> None:
+        _, start, settings = self.session.inputs("simulation")
+        self.engine.value = job.verb.rpartition(".")[2]
+        self.replicas.value = len(start.positions)
+        self.form.set(settings)
 
     def _begin(self) -> jobs.Job:
         self._marks, self._drawn = self.session.marks("model"), -1

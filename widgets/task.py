@@ -54,6 +54,16 @@ class TaskBar(ipw.VBox):
         if self._loop is not None and job.state == "running":
             asyncio.run_coroutine_threadsafe(self._poll(job), self._loop)
 
+    def find(self, job: jobs.Job | None, recall: Callable[[jobs.Job], None]) -> None:
+        """Show a job as an earlier session left it, once ``recall(job)`` has shown its settings; say it where a file of it is damaged."""
+        if job is None:
+            return
+        try:
+            recall(job)
+            self.attach(job)
+        except ValueError as refusal:
+            self.status.refuse(str(refusal))
+
     def refresh(self) -> None:
         """Show the job as it is now."""
         job = self.job

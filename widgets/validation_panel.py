@@ -12,6 +12,9 @@ from widgets.session import Session
 from widgets.settings_form import SettingsForm, as_code, script
 from workbench import store, types, validation
 
+NO_BREAK = "\u2011"
+"""A hyphen at which no line ends."""
+
 
 class ValidationPanel(frame.Panel):
     """Works alone, ``ValidationPanel(data, model)``, or on a session."""
@@ -19,7 +22,6 @@ class ValidationPanel(frame.Panel):
     def __init__(self, source: types.ReferenceData | Session, model: types.Trajectory | None = None, folder: Any = "runs/workbench"):
         self.session = Session.of(source, folder, data=source, model=model)
         self.form = SettingsForm(validation.Settings)
-        self.form.layout.max_height = "210px"
         self.page, self.table, self.image = ipw.HTML(), ipw.HTML(), ipw.Image(format="png")
         self.start = frame.button("Make the report", "", self._start, icon="check", accent=True)
         self.status = frame.Status()
@@ -57,7 +59,9 @@ class ValidationPanel(frame.Panel):
         try:
             report = validation.report(session.data, session.model, session.folder / "report", self.form.value)
             session.put("report", report, marks)
-            self.status.say(f"the report is {report.html}; its numbers are in {report.json.name} beside it.")
+            self.status.say(
+                f"the report is {report.html.relative_to(session.folder.parent)}; its numbers are in {report.json.name} beside it."
+            )
         except (ValueError, OSError, store.DiskFull) as refusal:
             self.status.refuse(str(refusal))
         finally:
@@ -78,14 +82,14 @@ class ValidationPanel(frame.Panel):
         if figures:
             self.image.value = figures[0].read_bytes()
         rows = "".join(
-            f"<tr><td>{html.escape(c.name)}</td><td class='cgw-score'>{with_error(c.score, c.error)}</td><td>{c.floor:.2g}</td>"
+            f"<tr><td>{html.escape(c.name).replace('-', NO_BREAK)}</td><td>{with_error(c.score, c.error)}</td>"
+            f'<td class="cgw-floor">{c.floor:.2g}</td>'
             f'<td style="color:{"#006B4F" if c.passed else "#A33B00"};font-weight:600">{"pass" if c.passed else "fail"}</td></tr>'
             for c in report.comparisons
         )
-        style = "width:100%;border-collapse:collapse;line-height:1.5;font-size:12px"
         self.table.value = (
-            f'<div class="cgw-head">{self.summary()}</div><table style="{style}"><tr style="text-align:left">'
-            f"<th>observable</th><th>score</th><th>floor</th><th></th></tr>{rows}</table>"
+            f'<div class="cgw-head">{self.summary()}</div><table class="cgw-scores"><tr>'
+            f'<th>observable</th><th>score</th><th class="cgw-floor">floor</th><th></th></tr>{rows}</table>'
         )
 
     def summary(self) -> str:
@@ -98,7 +102,9 @@ class ValidationPanel(frame.Panel):
 
 def with_error(value: float, error: float) -> str:
     """A number with no more digits than its error allows: ``(0.003521, 0.00104)`` -> ``"0.0035 ± 0.0010"``."""
-    if not math.isfinite(error) or error <= 0 or not math.isfinite(value):
+    if not math.isfinite(value):
+        return "none shared"
+    if not math.isfinite(error) or error <= 0:
         return f"{value:.3g}"
-    digits = max(0, 1 - math.floor(math.log10(error)))
+    digits = min(4, max(0, 1 - math.floor(math.log10(error))))
     return f"{value:.{digits}f} ± {error:.{digits}f}"

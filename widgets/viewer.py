@@ -24,7 +24,8 @@ MOST_ATOMS = 6000
 
 # Atoms coloured one by one, bonds between them, the names of the heavy ones, and one translucent sphere a bead. Only atoms can be
 # picked, so that a click goes through the rest; the default click would move the camera. At first the molecule is turned flat.
-PAINT = """/* paint */ (function(stage, scene) {
+PAINT = """/* paint */ (function(view, scene) {
+  const stage = view.stage;
   stage.mouseControls.remove('clickPick-left');
   const molecule = stage.compList[0];
   if (!molecule) return;
@@ -45,33 +46,40 @@ PAINT = """/* paint */ (function(stage, scene) {
   }
   if (!stage.turned) {
     stage.turned = true;
+    stage.signals.clicked.add(pick => {
+      if (pick && pick.atom) view.send({type: 'pick', atom: pick.atom.index, shift: pick.shiftKey});
+    });
+    const turn = () => stage.viewerControls.rotate(molecule.structure.getPrincipalAxes().getRotationQuaternion());
     FOLLOW
-    stage.viewerControls.orient(new NGL.Matrix4());
-    stage.viewerControls.rotate(molecule.structure.getPrincipalAxes().getRotationQuaternion());
-    molecule.autoView();
-    stage.viewerControls.zoom(0.3);
   }
   window.cgwStage = stage;
-})(this.stage, SCENE);"""
-FOLLOW = """stage.viewer.container.style.width = '100%';
-    let width = stage.viewer.container.clientWidth;
+})(this, SCENE);"""
+FOLLOW = """stage.setParameters({clipDist: 0, fogNear: 100});  // small molecules are seen from near by
+    const place = stage.viewer.container, height = place.style.height;
+    let width = place.clientWidth;
     new ResizeObserver(() => {
       const before = width;
-      width = stage.viewer.container.clientWidth;
+      width = place.clientWidth;
       if (!width) return;
+      place.style.width = '100%';
+      place.style.height = height;  // a window that changed its size while this was hidden left nothing of it
       stage.handleResize();
-      if (before) return;
-      stage.viewerControls.orient(new NGL.Matrix4());  // made in a hidden place: there was no camera to speak of
-      stage.autoView();
-      stage.viewerControls.zoom(0.4);
-    }).observe(stage.viewer.container);"""
+      if (!before) look();  // made in a hidden place: there was no camera to speak of
+    }).observe(place);
+    const look = () => {
+      stage.viewerControls.orient(new NGL.Matrix4());
+      turn();
+      stage.compList[0].autoView();
+      stage.viewerControls.zoom(0.1);
+    };
+    look();"""
 PAINT = PAINT.replace("FOLLOW", FOLLOW)
 
 
 class MoleculeView(ipw.VBox):
-    """A system in three dimensions. ``on_pick(atom)`` is called with the index of the atom that was clicked."""
+    """A system in three dimensions. ``on_pick(atom, shift)`` is called with the index of a clicked atom, and whether Shift was down."""
 
-    def __init__(self, on_pick: Callable[[int], None] | None = None, height: str = "420px"):
+    def __init__(self, on_pick: Callable[[int, bool], None] | None = None, height: str = "calc(var(--cgw-height, 450px) - 36px)"):
         self._on_pick, self._height = on_pick, height
         self._view: nglview.NGLWidget | None = None
         self.atoms = np.zeros(0, np.int64)
@@ -83,7 +91,7 @@ class MoleculeView(ipw.VBox):
         self._view = _stage(self._height)
         self._view.add_structure(nglview.TextStructure(pdb_text(system, self.atoms)), default_representation=False)
         self._view.center()
-        self._view.observe(self._picked, "picked")
+        self._view.on_msg(self._heard)
         self.children = [self._view]
 
     def paint(self, colours: Sequence[str], spheres: Sequence[tuple[np.ndarray, float, str]]) -> None:
@@ -102,10 +110,9 @@ class MoleculeView(ipw.VBox):
         waiting[:] = [call for call in waiting if call._method_name != "executeCode"]
         self._view._execute_js_code(PAINT.replace("SCENE", json.dumps(scene)), fire_embed=True)
 
-    def _picked(self, change: dict) -> None:
-        atom = change["new"].get("atom1")
-        if atom and "bond" not in change["new"] and self._on_pick:
-            self._on_pick(int(self.atoms[int(atom["index"])]))
+    def _heard(self, _: ipw.Widget, message: dict, buffers: list) -> None:
+        if message.get("type") == "pick" and self._on_pick:
+            self._on_pick(int(self.atoms[int(message["atom"])]), bool(message["shift"]))
 
 
 def _stage(height: str) -> nglview.NGLWidget:
@@ -133,7 +140,9 @@ class _Frames(nglview.Trajectory):
     def put(self, positions: np.ndarray) -> None:
         """Other frames (F, B, 3) [nm]."""
         centred = positions - positions.mean(1, keepdims=True)
-        self.coordinates = np.stack([_superpose(x, centred[0]) for x in centred]) / units.ANGSTROM
+        _, _, axes = np.linalg.svd(centred[0])  # the first frame lies flat, its longest side from left to right
+        flat = centred[0] @ axes.T * [1, 1, np.linalg.det(axes)]
+        self.coordinates = np.stack([_superpose(x, flat) for x in centred]) / units.ANGSTROM
 
     def get_coordinates(self, index: int) -> np.ndarray:
         return self.coordinates[index].astype(np.float32)
@@ -161,7 +170,7 @@ def _superpose(x: np.ndarray, onto: np.ndarray) -> np.ndarray:
 class Playback(ipw.VBox):
     """Frames of beads that play in three dimensions; new frames can arrive while they do."""
 
-    def __init__(self, height: str = "190px"):
+    def __init__(self, height: str = "calc(0.4 * var(--cgw-height, 475px))"):
         self._height = height
         self._frames: _Frames | None = None
         super().__init__()
@@ -175,14 +184,13 @@ class Playback(ipw.VBox):
         self._frames = _Frames(beads, positions)
         self._view = _stage(self._height)
         self._view.add_trajectory(self._frames, default_representation=False)
-        names = list(dict.fromkeys(beads.types))
-        colours = [frame.BEAD_COLOURS[names.index(kind) % len(frame.BEAD_COLOURS)] for kind in beads.types]
+        first = np.searchsorted(beads.molecule, beads.molecule)  # of the molecule of every bead
+        colours = [frame.BEAD_COLOURS[bead % len(frame.BEAD_COLOURS)] for bead in np.arange(len(beads.molecule)) - first]
         self._view._execute_js_code(
             f"""(function(stage, colours) {{
   const id = NGL.ColormakerRegistry.addScheme(function() {{ this.atomColor = atom => colours[atom.index]; }});
   stage.compList[0].addRepresentation('ball+stick', {{color: id, radiusType: 'size', radiusSize: 0.14, aspectRatio: 2.6}});
-  stage.autoView();
-  stage.viewerControls.zoom(0.4);
+  const turn = () => {{}};
   {FOLLOW}
 }})(this.stage, {json.dumps([int(c[1:], 16) for c in colours])});""",
             fire_embed=True,

@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 
 import workbench
 from workbench import settings as _settings
-from workbench import store, types, units
+from workbench import store, types, units, validation
 from workbench.observables import free_energy
 from workbench.types import Observation
 
@@ -143,6 +143,38 @@ def write(
     store.write_bytes(folder / "report.json", json.dumps(body, indent=1, allow_nan=False, ensure_ascii=False).encode())
     store.write_bytes(folder / "report.html", page.encode())
     return folder / "report.html", folder / "report.json"
+
+
+def load(data: types.ReferenceData, model: types.Trajectory, folder: pathlib.Path) -> validation.Report | None:
+    """The report that ``folder`` holds of this very data and model, or None. Its numbers have 8 digits, NaN for what is not finite.
+
+    Raises ``Damaged`` where the file is no report.
+    """
+    page, json_ = folder / "report.html", folder / "report.json"
+    if not (page.exists() and json_.exists()):
+        return None
+    body = store.read_json(json_)
+    try:
+        if (body["identities"]["reference"], body["identities"]["model"]) != (store.identity(data), store.identity(model)):
+            return None
+        comparisons = tuple(_comparison(row) for row in body["comparisons"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise store.Damaged(f"{json_} is no report of the workbench ({error!r}): make the report again.") from None
+    return validation.Report(folder=folder, html=page, json=json_, comparisons=comparisons)
+
+
+def _comparison(row: dict) -> validation.Comparison:
+    def number(value: Any) -> Any:
+        return np.array(value, float)  # None becomes NaN
+
+    def observation(body: dict) -> Observation:
+        plain = {**body, "x": tuple(number(axis) for axis in body["x"]), "value": number(body["value"]), "error": number(body["error"])}
+        return Observation(**{**plain, "n_effective": float(number(body["n_effective"])), "state": types.State(**body["state"])})
+
+    body = {name: value for name, value in row.items() if name != "passed"}
+    scores = {name: float(number(body[name])) for name in ("score", "error", "floor", "threshold")}
+    pair = {name: observation(body[name]) for name in ("reference", "model")}
+    return validation.Comparison(**{**body, **scores, **pair, "shared": None if body["shared"] is None else np.array(body["shared"], bool)})
 
 
 def _environment() -> jinja2.Environment:
