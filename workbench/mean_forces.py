@@ -105,7 +105,7 @@ def _held(configurations: Trajectory, index: int, weights: scipy.sparse.csr_arra
     box = None if configurations.box is None else np.asarray(configurations.box[index], np.float64)
     if box is not None:
         positions = projection.whole(positions, box[None], system)
-    physics = openmm.XmlSerializer.deserialize(system.force_field())
+    physics = openmm.XmlSerializer.deserialize(system.parameters())
     for force in reversed(range(physics.getNumForces())):
         if isinstance(physics.getForce(force), openmm.CMMotionRemover):
             physics.removeForce(force)

@@ -20,6 +20,7 @@ from openmm import unit
 from workbench import store, units
 from workbench.recorder import Recorder
 from workbench.settings import field, settings
+from workbench.trajectory_files import read as read
 from workbench.types import State, System, Trajectory
 
 BAROSTAT_EVERY = 25
@@ -123,7 +124,7 @@ def _context(system: System, settings: Settings) -> openmm.Context:
         name, properties = "CUDA", {"Precision": "mixed", "DeterministicForces": "true"}
     elif settings.platform == "CPU" or (settings.platform == "auto" and (system.n_atoms > SMALL or system.box is not None)):
         name, properties = "CPU", {"Threads": str(settings.n_threads), "DeterministicForces": "true"}
-    physics = openmm.XmlSerializer.deserialize(system.force_field())
+    physics = openmm.XmlSerializer.deserialize(system.parameters())
     if settings.pressure is not None:
         if system.box is None:
             raise ValueError(f"reference.Settings.pressure = {settings.pressure} bar: '{system.name}' has no box; leave the pressure out.")

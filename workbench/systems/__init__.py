@@ -1,5 +1,6 @@
 """ROOM: what is simulated. Every file has ``Settings`` and ``load(settings) -> System``."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from workbench import rooms
@@ -24,3 +25,54 @@ def from_smiles(smiles: str, *, force_field: str = "mmff94", temperature: float 
     from workbench.systems import _smiles
 
     return _smiles.load(_smiles.Settings(smiles=smiles, force_field=force_field, temperature=temperature, seed=seed))
+
+
+def from_pdb(
+    path: Any,
+    *,
+    force_field: Sequence[str] = ("amber14-all.xml", "amber14/tip3p.xml"),
+    cutoff_nm: float = 1.0,
+    box: Any = None,
+    temperature: float = 300.0,
+) -> System:
+    """The atoms of a PDB file with a force field of OpenMM (names of its XML files), ready for ``reference.sample``.
+
+    Bonds are flexible, so that forces can be mapped; water is rigid. ``box`` is that of the file (None), three lengths [nm] or
+    'vacuum'; in a box, electrostatics by PME with ``cutoff_nm``. Positions become nm, molecules are made whole across the box.
+
+    Raises ``ValueError`` for a file that is missing or cannot be read, atoms that the force field does not know (hydrogens must be
+    there), several molecules without a box, a box that is not orthorhombic, a cut-off above half of it, and overlapping atoms.
+    """
+    from workbench.systems import _from_files
+
+    return _from_files.from_pdb(path, force_field, cutoff_nm, box, temperature)
+
+
+def from_files(
+    topology: Any,
+    trajectory: Any = None,
+    *,
+    bonds: str = "file",
+    constraints: str = "water",
+    box: Any = None,
+    temperature: float = 300.0,
+    lammps_units: str | None = None,
+) -> System:
+    """The system of a PDB, GRO, PSF or PRMTOP file, for trajectories that another program wrote.
+
+    ``from_files("water.gro", "water.trr")`` takes positions and box from the first frame; ``reference.read(system, "water.trr")``
+    then gives all frames, with forces where the format has them. Lengths become nm, masses amu, charges e; a PDB or GRO has neither
+    masses (they are those of the elements) nor charges (0). Only a PRMTOP brings a force field: other systems can be read and
+    projected, not sampled. Molecules are made whole across the box.
+
+    ``bonds`` are those of the file and of standard residues, or also found by 'distance'. ``constraints`` says what the run held
+    rigid, since no file tells and force maps must know: 'none', 'water', 'h-bonds' or 'all-bonds' (water is rigid in both).
+    ``box`` is that of the file (None), three lengths [nm] or 'vacuum'. ``temperature`` [K] is that of the run. ``lammps_units`` is
+    real or metal for a LAMMPS dump that does not state its units.
+
+    Raises ``ValueError`` for a file that is missing, cannot be read or has an unknown ending, a topology that does not fit its
+    trajectory, bonds or coordinates that are missing, several molecules without a box, and overlapping atoms.
+    """
+    from workbench.systems import _from_files
+
+    return _from_files.from_files(topology, trajectory, bonds, constraints, box, temperature, lammps_units)

@@ -84,6 +84,16 @@ class System:
         """N."""
         return len(self.elements)
 
+    def parameters(self) -> str:
+        """The force field, an ``openmm.System`` as XML. Raises ``ValueError`` for a system that has none."""
+        xml = self.force_field()
+        if not xml:
+            raise ValueError(
+                f"'{self.name}' has no force field, only atoms: its trajectories can be read and projected, but it cannot be simulated; "
+                "systems.from_pdb gives it one."
+            )
+        return xml
+
     def kinds(self) -> dict[str, np.ndarray]:
         """Kinds of molecule: hash of the topology -> atoms of every copy, (copies, n). Order of first appearance."""
         starts = np.flatnonzero(np.r_[True, np.diff(self.molecule) > 0])
