@@ -1,3 +1,5 @@
+import json
+import pathlib
 import time
 
 import numpy as np
@@ -8,7 +10,7 @@ from rdkit import Chem
 from rdkit.Chem import rdForceFieldHelpers
 
 from workbench import reference, store, systems
-from workbench.systems import _mmff, _smiles
+from workbench.systems import _antechamber, _mmff, _smiles
 from workbench.types import System
 
 MOLECULES = (
@@ -19,6 +21,19 @@ MOLECULES = (
 )
 KCAL = unit.kilocalorie_per_mole
 
+AMBER = json.loads(pathlib.Path(__file__).with_name("gaff2_energies.json").read_text())["molecules"]
+
+
+@pytest.fixture
+def ambertools(tmp_path, monkeypatch):
+    """An empty cache; the test is skipped where antechamber is not installed."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    _smiles._xml.cache_clear()
+    try:
+        return _antechamber._programs()
+    except ValueError as missing:
+        pytest.skip(str(missing))
+
 
 def on_reference(xml: str) -> openmm.Context:
     physics = openmm.XmlSerializer.deserialize(xml)
@@ -28,7 +43,7 @@ def on_reference(xml: str) -> openmm.Context:
 @pytest.mark.parametrize("smiles", MOLECULES)
 def test_mmff94_has_the_energy_and_forces_of_rdkit(smiles):
     system = systems.from_smiles(smiles)
-    molecule = _smiles._molecule(smiles, 0)
+    molecule = _smiles._molecule(_smiles.Settings(smiles=smiles))
     theirs = rdForceFieldHelpers.MMFFGetMoleculeForceField(molecule, _mmff.properties(molecule))
     ours = on_reference(system.force_field())
     rng = np.random.default_rng(0)
@@ -46,7 +61,7 @@ def test_mmff94_has_the_energy_and_forces_of_rdkit(smiles):
 def test_every_kind_of_term_has_the_energy_of_rdkit(term):
     smiles = "CC(=O)C#CNc1ccccc1"
     system = systems.from_smiles(smiles)
-    molecule = _smiles._molecule(smiles, 0)
+    molecule = _smiles._molecule(_smiles.Settings(smiles=smiles))
     types = _mmff.properties(molecule)
     for other in ("Bond", "Angle", "StretchBend", "Oop", "Torsion", "Vdw", "Ele"):
         getattr(types, f"SetMMFF{other if other != 'Vdw' else 'VdW'}Term")(other == term)
@@ -76,7 +91,7 @@ def test_atoms_stand_in_the_order_of_the_smiles():
 
 def test_the_configuration_of_a_stereocentre_is_the_written_one():
     for smiles in ("N[C@@H](C)C(=O)O", "N[C@H](C)C(=O)O"):
-        molecule = Chem.Mol(_smiles._molecule(smiles, 3))
+        molecule = Chem.Mol(_smiles._molecule(_smiles.Settings(smiles=smiles, seed=3)))
         written = Chem.CanonSmiles(smiles)
         Chem.AssignStereochemistryFrom3D(molecule)
         assert Chem.MolToSmiles(Chem.RemoveHs(molecule)) == written
@@ -144,3 +159,66 @@ def test_wrong_options_are_refused():
         systems.from_smiles("CCO", force_field="opls")
     with pytest.raises(ValueError, match=r"smiles = 3: must be str, not int"):
         systems.from_smiles(3)
+
+
+@pytest.mark.parametrize("smiles", AMBER)
+def test_gaff2_has_the_bonded_energies_of_ambertools(smiles, ambertools):
+    physics = openmm.XmlSerializer.deserialize(systems.from_smiles(smiles, force_field="gaff2").force_field())
+    groups = {openmm.HarmonicBondForce: 1, openmm.HarmonicAngleForce: 2, openmm.PeriodicTorsionForce: 3}
+    for force in physics.getForces():
+        force.setForceGroup(groups.get(type(force), 0))
+    context = on_reference(openmm.XmlSerializer.serialize(physics))
+    context.setPositions(np.array(AMBER[smiles]["positions"]) / 10)
+    for group, term in enumerate(("bond", "angle", "torsion"), start=1):
+        energy = context.getState(getEnergy=True, groups={group}).getPotentialEnergy().value_in_unit(KCAL)
+        assert energy == pytest.approx(AMBER[smiles]["energies"][term], abs=1e-3), term
+
+
+def gaff2_charges(smiles: str) -> np.ndarray:
+    physics = openmm.XmlSerializer.deserialize(systems.from_smiles(smiles, force_field="gaff2").force_field())
+    (force,) = [f for f in physics.getForces() if isinstance(f, openmm.NonbondedForce)]
+    return np.array([force.getParticleParameters(i)[0].value_in_unit(unit.elementary_charge) for i in range(force.getNumParticles())])
+
+
+@pytest.mark.parametrize(("smiles", "charge"), [("CC(=O)N", 0), ("C[NH3+]", 1), ("CC(=O)[O-]", -1), ("O=C=O", 0)])
+def test_gaff2_charges_add_up_exactly(smiles, charge, ambertools):
+    charges = gaff2_charges(smiles)
+    assert charges.sum() == pytest.approx(charge, abs=1e-9)
+    assert np.abs(charges).max() > 0.05
+
+
+def test_gaff2_parameters_are_made_once_for_every_spelling(ambertools, monkeypatch):
+    first = gaff2_charges("CCO")  # C C O H3 H2 H
+    (kept,) = _antechamber._folder().iterdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(_antechamber, "_make", lambda *a: pytest.fail("made again"))
+        again = gaff2_charges("OCC")  # O C C H H2 H3
+    np.testing.assert_allclose(again, first[[2, 1, 0, 8, 6, 7, 3, 4, 5]], atol=1e-12)
+    text = kept.read_text()
+    kept.write_text(text.replace("c3", "c1", 1))  # damaged: made anew
+    _smiles._xml.cache_clear()
+    np.testing.assert_allclose(gaff2_charges("CCO"), first, atol=1e-12)
+    assert kept.read_text() == text
+
+
+def test_gaff2_is_loaded_without_its_programs_and_asks_for_them_in_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("AMBERHOME", raising=False)
+    monkeypatch.setattr(_antechamber.shutil, "which", lambda name: None)
+    monkeypatch.setattr(_antechamber.importlib.util, "find_spec", lambda name: None)
+    system = systems.from_smiles("CCCO", force_field="gaff2")
+    assert "GAFF2" in system.source and system.charges.sum() == 0
+    with pytest.raises(ValueError, match=r"antechamber, which is not installed: install the extra 'gaff' \(pip install"):
+        system.force_field()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_gaff2_refuses_elements_it_does_not_cover():
+    with pytest.raises(ValueError, match=r"GAFF2 has no parameters for the element Si of 'C\[Si\]\(C\)\(C\)C': it covers H, C, N"):
+        systems.from_smiles("C[Si](C)(C)C", force_field="gaff2")
+
+
+def test_what_antechamber_cannot_do_is_said_in_a_sentence(ambertools):
+    with pytest.raises(ValueError, match=r"antechamber made no GAFF2 parameters for '\[H\]\[H\]' \(status \d+\): choose another"):
+        systems.from_smiles("[H][H]", force_field="gaff2").force_field()
+    assert not _antechamber._folder().exists()

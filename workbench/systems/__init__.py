@@ -19,8 +19,8 @@ def from_smiles(smiles: str, *, force_field: str = "mmff94", temperature: float 
     """One molecule in vacuum from its SMILES, in three dimensions: ``systems.from_smiles("CC(=O)N")``.
 
     Atoms stand in the order of the SMILES, hydrogens that it leaves out after them. The force field is made when forces are first
-    asked for. Raises ``ValueError`` for an impossible SMILES, several fragments, and a molecule that
-    ``force_field`` does not cover.
+    asked for: "mmff94" by RDKit, or "gaff2" with AM1-BCC charges by AmberTools (extra ``gaff``), kept in the user's cache folder.
+    Raises ``ValueError`` for an impossible SMILES, several fragments, and a molecule that ``force_field`` does not cover.
     """
     from workbench.systems import _smiles
 

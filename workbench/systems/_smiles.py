@@ -1,8 +1,8 @@
 """One molecule in vacuum from its SMILES.
 
 Coordinates: RDKit's distance geometry with torsion preferences (ETKDGv3; Riniker and Landrum, J. Chem. Inf. Model. 55, 2562
-(2015); Wang et al., ibid. 60, 2044 (2020)), then minimised in MMFF94. Stereocentres that the SMILES leaves open are chosen by
-the seed.
+(2015); Wang et al., ibid. 60, 2044 (2020)), then minimised in MMFF94 where it covers the molecule. Stereocentres that the SMILES
+leaves open are chosen by the seed. GAFF2's charges are made with its force field: until then a system holds formal charges.
 """
 
 import collections
@@ -16,10 +16,11 @@ from rdkit.Chem import rdDistGeom, rdForceFieldHelpers, rdMolDescriptors
 
 from workbench import units
 from workbench.settings import field, settings
-from workbench.systems import _mmff
+from workbench.systems import _gaff, _mmff
 from workbench.types import State, System
 
 MINIMISE_STEPS = 200
+SOURCES = {"mmff94": f"MMFF94 as in RDKit {rdkit.__version__}", "gaff2": "GAFF2 with AM1-BCC charges, by AmberTools"}
 
 
 @settings
@@ -27,7 +28,7 @@ class Settings:
     """Which molecule, and what describes its forces."""
 
     smiles: str = field("CCO", "The molecule; hydrogens may be left out.")
-    force_field: str = field("mmff94", "MMFF94, by RDKit's parameters.", choices=("mmff94",))
+    force_field: str = field("mmff94", "MMFF94 by RDKit, or GAFF2 with AM1-BCC charges by AmberTools.", choices=("mmff94", "gaff2"))
     temperature: float = field(300.0, "Temperature that the system is meant for.", unit="K", bounds=(1.0, 2000.0))
     seed: int = field(0, "Seed of the coordinates.", bounds=(0, 2**31 - 2))
 
@@ -38,7 +39,7 @@ def load(settings: Settings) -> System:
     The same settings give the same coordinates. Raises ``ValueError`` for an impossible SMILES, several fragments, a radical, and a
     molecule without parameters.
     """
-    molecule = _molecule(settings.smiles, settings.seed)
+    molecule = _molecule(settings)
     atoms = list(molecule.GetAtoms())
     counts: collections.Counter[str] = collections.Counter()
     names = []
@@ -54,15 +55,15 @@ def load(settings: Settings) -> System:
         residue=np.zeros(len(atoms), np.int64),
         molecule=np.zeros(len(atoms), np.int64),
         masses=np.array([atom.GetMass() for atom in atoms]),
-        charges=_mmff.charges(molecule),
+        charges=_charges(settings, molecule),
         bonds=np.array(bonds, np.int64).reshape(-1, 2),
         constraints=np.zeros((0, 2), np.int64),
         virtual_sites=np.zeros(0, np.int64),
         positions=molecule.GetConformer().GetPositions() * units.ANGSTROM,
         box=None,
-        force_field=functools.partial(_xml, settings.smiles, settings.seed),
+        force_field=functools.partial(_xml, settings),
         state=State(temperature=settings.temperature),
-        source=f"MMFF94 as in RDKit {rdkit.__version__}, {Chem.MolToSmiles(Chem.RemoveHs(molecule))}",
+        source=f"{SOURCES[settings.force_field]}, {Chem.MolToSmiles(Chem.RemoveHs(molecule))}",
     )
 
 
@@ -84,22 +85,32 @@ def read(smiles: str) -> Chem.Mol:
     return molecule
 
 
+def _charges(settings: Settings, molecule: Chem.Mol) -> np.ndarray:
+    """Partial charges of MMFF94; formal ones before GAFF2's are made. Raises ``ValueError`` where an element is not covered."""
+    if settings.force_field == "mmff94":
+        return _mmff.charges(molecule)
+    _gaff.check(molecule, settings.smiles)
+    return np.array([float(atom.GetFormalCharge()) for atom in molecule.GetAtoms()])
+
+
 @functools.lru_cache(maxsize=4)
-def _molecule(smiles: str, seed: int) -> Chem.Mol:
+def _molecule(settings: Settings) -> Chem.Mol:
     """With hydrogens and coordinates [angstrom]."""
-    molecule = read(smiles)
-    _mmff.charges(molecule)
+    molecule = read(settings.smiles)
     with rdBase.BlockLogs():
+        _charges(settings, molecule)
         options = rdDistGeom.ETKDGv3()
-        options.randomSeed = seed
+        options.randomSeed = settings.seed
         if rdDistGeom.EmbedMolecule(molecule, options) < 0:
             options.useRandomCoords = True
             if rdDistGeom.EmbedMolecule(molecule, options) < 0:
-                raise ValueError(f"no coordinates could be found for the SMILES '{smiles}': check its rings and stereocentres.")
-        rdForceFieldHelpers.MMFFOptimizeMolecule(molecule, maxIters=MINIMISE_STEPS)
+                raise ValueError(f"no coordinates could be found for the SMILES '{settings.smiles}': check its rings and stereocentres.")
+        if _mmff.properties(molecule) is not None:
+            rdForceFieldHelpers.MMFFOptimizeMolecule(molecule, maxIters=MINIMISE_STEPS)
     return molecule
 
 
 @functools.lru_cache(maxsize=4)
-def _xml(smiles: str, seed: int) -> str:
-    return openmm.XmlSerializer.serialize(_mmff.force_field(_molecule(smiles, seed)))
+def _xml(settings: Settings) -> str:
+    method = _mmff if settings.force_field == "mmff94" else _gaff
+    return openmm.XmlSerializer.serialize(method.force_field(_molecule(settings)))
