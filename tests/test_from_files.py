@@ -269,3 +269,52 @@ def test_files_that_are_something_else_are_refused(name, tmp_path):
     (tmp_path / name).write_bytes(b"")
     with pytest.raises(ValueError, match=r"cannot be read as what its ending says|holds 0 atoms a frame|holds 0 frames"):
         reference.read(water(), tmp_path / name)
+
+
+def test_a_massless_site_belongs_to_its_water(tmp_path):
+    rows = (DATA / "water.gro").read_text().splitlines(True)
+    with_sites = [row for i, row in enumerate(rows[2:-1]) for row in ([row, row[:10] + "   MW" + row[15:]] if i % 3 == 2 else [row])]
+    (tmp_path / "tip4p.gro").write_text("".join([rows[0], "32\n", *with_sites, rows[-1]]))
+    system = systems.from_files(tmp_path / "tip4p.gro")
+    assert system.virtual_sites.tolist() == list(range(3, 32, 4)) and system.elements[3] == "" and system.masses[3] == 0
+    assert system.molecule.tolist() == np.repeat(np.arange(8), 4).tolist() and len(system.bonds) == 16 and len(system.constraints) == 24
+
+
+def test_dumps_that_cannot_be_matched_are_refused(tmp_path):
+    text = (DATA / "water_real.lammpstrj").read_text()
+    changes = {
+        "noid": (("ATOMS id", "ATOMS mol"), r"noid.lammpstrj has the columns mol type x y z .*: dump at least id x y z"),
+        "skew": (("BOX BOUNDS pp", "BOX BOUNDS xy xz yz pp"), "skew.lammpstrj has a box that is not orthorhombic"),
+        "twice": (("\n3 2 ", "\n1 2 "), "twice.lammpstrj, frame 0, holds other atoms than the first, or one of them twice"),
+        "open": (("pp pp pp", "pp pp ff"), "open.lammpstrj holds no box but 'water' is periodic"),
+        "word": (("\n3 2 ", "\n3 x2 y"), "word.lammpstrj, frame 0, cannot be read"),
+    }
+    for name, ((old, new), refusal) in changes.items():
+        (tmp_path / f"{name}.lammpstrj").write_text(text.replace(old, new))
+        with pytest.raises(ValueError, match=refusal):
+            reference.read(water(), tmp_path / f"{name}.lammpstrj")
+
+
+def test_frames_without_forces_are_left_out_when_forces_are_needed(tmp_path):
+    data = (DATA / "water.trr").read_bytes()
+    size = len(data) // 3
+    bare = bytearray(data[size : 2 * size - 12 * 24])
+    bare[60:64] = bytes(4)  # the size of the forces in the header of frame 1: none
+    (tmp_path / "some.trr").write_bytes(data[:size] + bare + data[2 * size :])
+    system = systems.from_files(DATA / "water.gro", tmp_path / "some.trr")
+    with pytest.raises(ValueError, match=r"some.trr holds forces in 2 of 3 frames: need_forces=True keeps those"):
+        reference.read(system, tmp_path / "some.trr")
+    frames, whole = reference.read(system, tmp_path / "some.trr", need_forces=True), reference.read(system, DATA / "water.trr")
+    np.testing.assert_array_equal(frames.forces, whole.forces[[0, 2]])
+    np.testing.assert_array_equal(frames.positions, whole.positions[[0, 2]])
+
+
+def test_wrong_choices_are_refused():
+    for given, refusal in (({"bonds": "guess"}, "choose file or distance"), ({"constraints": "some"}, "choose none, water, h-bonds")):
+        with pytest.raises(ValueError, match=refusal):
+            systems.from_files(DATA / "water.gro", **given)
+    for box in ("periodic", (1.0, 1.0), (1.0, -1.0, 1.0)):
+        with pytest.raises(ValueError, match="box = "):
+            systems.from_files(DATA / "water.gro", box=box)
+    with pytest.raises(ValueError, match="holds 3 frames; wanted 4"):
+        reference.read(water(), DATA / "water.trr", n_frames=4)

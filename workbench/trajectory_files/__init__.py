@@ -60,6 +60,11 @@ def read(
         )
     if need_forces and "forces" not in source.names:
         raise ValueError(f"{name} holds no forces: write a TRR or a LAMMPS dump with forces, or read it with need_forces=False.")
+    if source.some_forces:
+        raise ValueError(
+            f"{name} holds forces in {source.some_forces} of {source.n_frames} frames: need_forces=True keeps those and leaves the "
+            "others out."
+        )
     if system.box is not None and "box" not in source.names and box is None:
         raise ValueError(f"{name} holds no box but '{system.name}' is periodic: give box=(a, b, c) in nm.")
     if source.cut and (n_frames is None or n_frames > source.n_frames):

@@ -48,18 +48,21 @@ def trr(path: pathlib.Path, need_forces: bool) -> Source:
     frames, cut = _trr_frames(path)
     kept = [f for f in frames if f["x"] and (f["f"] or not need_forces)]
     with_forces = sum(f["f"] > 0 for f in kept)
-    if 0 < with_forces < len(kept):
-        raise ValueError(
-            f"{path.name} holds forces in {with_forces} of {len(kept)} frames: need_forces=True keeps those and leaves the others out."
-        )
     if not kept:
-        kept, need_forces = [f for f in frames if f["x"]], False
+        kept = [f for f in frames if f["x"]]
     n_atoms = kept[0]["atoms"] if kept else 0
     if any(f["atoms"] != n_atoms for f in kept):
         raise ValueError(f"{path.name}: its frames hold different numbers of atoms: write one trajectory for each.")
     optional = {"box": "box", "velocities": "v", "forces": "f"}
     names = {name for name, key in optional.items() if kept and all(f[key] for f in kept)} | {"positions", "time"}
-    return Source(n_atoms=n_atoms, n_frames=len(kept), names=frozenset(names), pieces=lambda n: _trr_pieces(path, kept, names, n), cut=cut)
+    return Source(
+        n_atoms=n_atoms,
+        n_frames=len(kept),
+        names=frozenset(names),
+        pieces=lambda n: _trr_pieces(path, kept, names, n),
+        cut=cut,
+        some_forces=with_forces if with_forces < len(kept) else 0,
+    )
 
 
 def _trr_frames(path: pathlib.Path) -> tuple[list[dict], bool]:

@@ -20,6 +20,8 @@ class Source:
     """``pieces(size)``: arrays of at most ``size`` frames each, in project units, in order."""
     cut: bool = False
     """Whether the file ends in the middle of a frame."""
+    some_forces: int = 0
+    """Number of frames that hold forces, where others do not."""
 
 
 def box_lengths(vectors: np.ndarray, where: str) -> np.ndarray:
