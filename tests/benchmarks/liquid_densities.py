@@ -11,10 +11,6 @@ import numpy as np
 from tests.benchmarks import _record
 from workbench import reference, systems, units
 
-PUBLISHED = {
-    "water_spce": {"density": 0.998, "at": "298 K, 1 bar", "source": "Berendsen, Grigera, Straatsma, J. Phys. Chem. 91, 6269 (1987)"},
-    "water_tip4p2005": {"density": 0.9979, "at": "298 K, 1 bar", "source": "Abascal and Vega, J. Chem. Phys. 123, 234505 (2005)"},
-}
 EXPERIMENT = dict.fromkeys(("water_tip3p", "water_spce", "water_tip4p2005"), 0.99705)
 """Density of water at 298.15 K and 1 bar [g/cm^3]."""
 
@@ -55,7 +51,6 @@ def density(name: str, given) -> dict:
         "cutoff [nm]": 0.9,
         "steps": round(given.time_ps / 0.002),
         "experiment [g/cm^3]": EXPERIMENT[name],
-        "published": PUBLISHED.get(name),
     }
 
 
