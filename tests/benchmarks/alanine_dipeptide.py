@@ -126,7 +126,7 @@ def surface(potential, data, train, given, checkpoint: pathlib.Path) -> dict:
         "population_phi_positive_reference_percent": float(100 * (reference[:, 0] > 0).mean()),
         "basins": basins(second),
         "basins_reference": basins(data),
-        "seconds_this_session": time.perf_counter() - began,
+        "seconds_since_resumed": time.perf_counter() - began,
     }
     return figures
 
