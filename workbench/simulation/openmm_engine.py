@@ -14,10 +14,11 @@ import openmm
 import torch
 from openmm import unit
 
-from workbench import device, store, units
+from workbench import store, units
 from workbench.potentials._base import Potential, Sum, evaluate
 from workbench.recorder import Recorder
 from workbench.settings import field, settings
+from workbench.simulation import _loop
 from workbench.simulation._guard import Guard, Unstable
 from workbench.types import Beads, Start, State, Trajectory
 
@@ -54,16 +55,7 @@ def run(
         raise ValueError(
             f"openmm_engine runs one replica, not {len(start.positions)}: give a start of one frame, or use simulation.replicas."
         )
-    identity = store.identity("simulation.openmm_engine.run", potential, start, settings)
-    parents = (identity, store.identity(potential), store.identity(start))
-    with device.threads(settings.n_threads):
-        engine = _Engine(potential, start, settings, identity, parents, checkpoint)
-        engine.resume()
-        while engine.step < settings.n_steps:
-            metrics = engine.advance()
-            if on_step is not None:
-                on_step(engine.step, metrics)
-        return engine.recorder.trajectory()
+    return _loop.run("simulation.openmm_engine.run", _Engine, potential, start, settings, on_step, checkpoint)
 
 
 def system(potential: Potential, start: Start) -> openmm.System:

@@ -21,6 +21,7 @@ from workbench.neighbors import VerletList
 from workbench.potentials._base import Evaluation, Potential, evaluate
 from workbench.recorder import Recorder
 from workbench.settings import field, settings
+from workbench.simulation import _loop
 from workbench.simulation._guard import Guard, Unstable
 from workbench.types import Start, State, Trajectory
 
@@ -60,16 +61,7 @@ def run(
     ``on_step(step, metrics)`` comes at every saved frame with the mean kinetic ``temperature`` [K], the mean ``energy`` [kJ/mol] and
     ``steps_per_second``. ``checkpoint`` is a folder that a run writes to and goes on from. Raises ``Unstable`` where the guard stops it.
     """
-    identity = store.identity("simulation.replicas.run", potential, start, settings)
-    parents = (identity, store.identity(potential), store.identity(start))
-    with device.threads(settings.n_threads):
-        engine = _Engine(potential, start, settings, identity, parents, checkpoint)
-        engine.resume()
-        while engine.step < settings.n_steps:
-            metrics = engine.advance()
-            if on_step is not None:
-                on_step(engine.step, metrics)
-        return engine.recorder.trajectory()
+    return _loop.run("simulation.replicas.run", _Engine, potential, start, settings, on_step, checkpoint)
 
 
 class _Engine:
