@@ -146,6 +146,17 @@ class Notebook:
         self.page.set_viewport_size({"width": width, "height": height})
         self.page.wait_for_timeout(800)
 
+    def pick_beads(self, atoms):
+        """One bead for each atom, by clicking it on the canvas."""
+        for count, atom in enumerate(atoms):
+            if count:
+                self.button("bead").click()
+                self.page.wait_for_function("n => document.querySelectorAll('.cgw-bead').length === n", arg=count + 1)
+            self.pick(atom)
+            self.page.wait_for_function(
+                "atom => document.querySelector('.cgw-field-atoms input').value === String(atom)", arg=atom, timeout=10_000
+            )
+
     def pick(self, atom, shift=False):
         """Click the place of an atom on the canvas."""
         at = self.page.evaluate(
@@ -228,14 +239,7 @@ def test_five_beads_by_clicking_their_atoms(browser, lab, artefacts):
         page.wait_for_function("window.cgwStage && window.cgwStage.compList.length > 0", timeout=90_000)
         page.wait_for_timeout(1500)
         camera = page.evaluate("window.cgwStage.viewerControls.getOrientation().elements.map(v => Math.round(v * 1e4))")
-        for count, atom in enumerate(ATOMS):
-            if count:
-                book.button("bead").click()
-                page.wait_for_function("n => document.querySelectorAll('.cgw-bead').length === n", arg=count + 1)
-            book.pick(atom)
-            page.wait_for_function(
-                "atom => document.querySelector('.cgw-field-atoms input').value === String(atom)", arg=atom, timeout=10_000
-            )
+        book.pick_beads(ATOMS)
         assert page.evaluate("window.cgwStage.viewerControls.getOrientation().elements.map(v => Math.round(v * 1e4))") == camera
         page.wait_for_function("window.cgwStage.compList.some(c => c.name === 'beads')")
         page.wait_for_timeout(600)
@@ -273,14 +277,7 @@ def test_the_whole_workbench_from_a_click_to_the_report(browser, lab, artefacts)
         book.step("Mapping")
         page.wait_for_function("document.querySelectorAll('.cgw-bead').length === 1")
         page.wait_for_timeout(2500)
-        for count, atom in enumerate(ATOMS):
-            if count:
-                book.button("bead").click()
-                page.wait_for_function("n => document.querySelectorAll('.cgw-bead').length === n", arg=count + 1)
-            book.pick(atom)
-            page.wait_for_function(
-                "atom => document.querySelector('.cgw-field-atoms input').value === String(atom)", arg=atom, timeout=10_000
-            )
+        book.pick_beads(ATOMS)
         page.locator(".cgw-steps button").filter(has_text="5 beads").wait_for()
         book.shoot("2_mapping")
 
@@ -294,7 +291,7 @@ def test_the_whole_workbench_from_a_click_to_the_report(browser, lab, artefacts)
         book.fill("n_frames", 3000)
         book.fill("interval_ps", 0.1)
         book.button("Start").click()
-        book.says("finished")
+        book.says("finished, saved in reference")
         book.shoot("3_reference")
 
         book.step("Model")
@@ -313,7 +310,7 @@ def test_the_whole_workbench_from_a_click_to_the_report(browser, lab, artefacts)
         book.says("cancelled, kept in")
         book.button("Start").click()
         book.says("running")
-        book.says("finished", 120)
+        book.says("finished, saved in fitting", 120)
         page.locator(".cgw-steps button").filter(has_text="of prior").wait_for()
         book.shoot("5_model")
 
@@ -325,7 +322,7 @@ def test_the_whole_workbench_from_a_click_to_the_report(browser, lab, artefacts)
         book.says("this tab can be closed")
         book.restart()  # the job goes on without this kernel, and the workbench finds it
         book.step("Simulate")
-        book.says("finished", 120)
+        book.says("finished, saved in simulation", 120)
         page.locator(".cgw-picture canvas:visible").first.wait_for()
         book.shoot("6_simulate")
 

@@ -1,5 +1,6 @@
 """The panels without a browser: forms, the bead editor, the session, and every panel driven by its buttons."""
 
+import asyncio
 import dataclasses
 import html
 import json
@@ -366,3 +367,27 @@ def test_a_bead_is_where_its_mapping_puts_it(editor):
     weights = editor.mapping().templates[0].weights
     for bead in range(5):
         assert np.allclose(editor.centres(bead)[0], weights[bead] @ editor.system.positions)
+
+
+def test_a_job_that_ends_while_it_is_drawn_is_looked_at_again(tmp_path):
+    """A state read anew after the drawing would leave 'running' on the screen for ever."""
+
+    class Ending:
+        folder, error = tmp_path / "a" / "b", None
+
+        def __init__(self):
+            self.state, self.progress = "running", {"step": 1, "total": 2, "left": 1.0, "metrics": {}}
+
+    def draw(job):
+        job.state = "finished"
+
+    async def attached():
+        ended = []
+        bar = task.TaskBar(Ending, unit="steps", on_progress=draw, on_finished=ended.append)
+        bar.attach(Ending())
+        await asyncio.sleep(4 * task.POLL)
+        return ended, bar.status.value
+
+    ended, status = asyncio.run(attached())
+    assert len(ended) == 1
+    assert "finished, saved in" in status

@@ -50,8 +50,8 @@ class TaskBar(ipw.VBox):
     def attach(self, job: jobs.Job) -> None:
         """Show a job that runs or ran already."""
         self.job, self._seen = job, ""
-        self.refresh()
-        if self._loop is not None and job.state == "running":
+        shown = self.refresh()  # the job may end while this draws: what was shown decides whether to look again
+        if self._loop is not None and shown == "running":
             asyncio.run_coroutine_threadsafe(self._poll(job), self._loop)
 
     def find(self, job: jobs.Job | None, recall: Callable[[jobs.Job], None]) -> None:
@@ -64,11 +64,11 @@ class TaskBar(ipw.VBox):
         except ValueError as refusal:
             self.status.refuse(str(refusal))
 
-    def refresh(self) -> None:
-        """Show the job as it is now."""
+    def refresh(self) -> str:
+        """Show the job as it is now; the state that was shown, 'idle' without a job."""
         job = self.job
         if job is None:
-            return
+            return "idle"
         state, progress = job.state, job.progress
         self._show(state)
         if progress:
@@ -84,6 +84,7 @@ class TaskBar(ipw.VBox):
         if state == "finished" and self._seen != "finished":
             self._seen = state
             self._on_finished(job)
+        return state
 
     async def _poll(self, job: jobs.Job) -> None:
         while self.job is job:
