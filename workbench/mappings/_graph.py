@@ -83,8 +83,8 @@ def ranks(graph: networkx.Graph) -> dict[int, int]:
 
 
 def join_leftovers(graph: networkx.Graph, groups: Groups, rank: dict[int, int]) -> Groups:
-    """``groups`` with every other vertex added to the group fewest bonds away (of several, that of lowest ``rank``)."""
-    groups = sorted(groups, key=lambda group: min(rank[a] for a in group))
+    """``groups``, each with the vertices of no group that are fewest bonds from it (of several groups, from that of lowest ``rank``)."""
+    first = [min(rank[atom] for atom in group) for group in groups]
     owner = {atom: number for number, group in enumerate(groups) for atom in group}
     edge = list(owner)
     while edge:
@@ -92,13 +92,28 @@ def join_leftovers(graph: networkx.Graph, groups: Groups, rank: dict[int, int]) 
         for atom in edge:
             for other in graph[atom]:
                 if other not in owner:
-                    reached[other] = min(reached.get(other, len(groups)), owner[atom])
+                    reached[other] = min(reached.get(other, owner[atom]), owner[atom], key=first.__getitem__)
         owner |= reached
         edge = list(reached)
     joined: list[list[int]] = [[] for _ in groups]
     for atom in sorted(owner):
         joined[owner[atom]].append(atom)
     return [tuple(group) for group in joined]
+
+
+def backbone(graph: networkx.Graph, rank: dict[int, int]) -> list[int]:
+    """A shortest path between two vertices that lie far apart (the farthest, in a tree); ``rank`` decides between equals."""
+
+    def reach(start: int) -> tuple[int, dict[int, int]]:
+        distance = networkx.single_source_shortest_path_length(graph, start)
+        return max(distance, key=lambda atom: (distance[atom], -rank[atom])), distance
+
+    one, _ = reach(min(graph, key=rank.__getitem__))
+    other, distance = reach(one)
+    path = [other]
+    while path[-1] != one:
+        path.append(min((a for a in graph[path[-1]] if distance[a] < distance[path[-1]]), key=rank.__getitem__))
+    return path
 
 
 def assemble(system: System, parts: Iterable[tuple[str, np.ndarray, networkx.Graph, Groups, Sequence[str] | None]], types: str) -> Mapping:
