@@ -68,7 +68,7 @@ def test_explicit_water_is_rigid_and_the_peptide_flexible():
     assert len(system.kinds()) == 2
     density = system.masses.sum() / system.box.prod() / 602.214
     assert 0.9 < density < 1.05
-    alanine_dipeptide._parts.cache_clear()
+    alanine_dipeptide.load.cache_clear()
     assert store.identity(system) == store.identity(systems.load("alanine_dipeptide", solvent="tip3p"))
 
 

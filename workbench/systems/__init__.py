@@ -15,16 +15,47 @@ def load(name: str, **options: Any) -> System:
     return method.load(method.Settings(**options))
 
 
-def from_smiles(smiles: str, *, force_field: str = "mmff94", temperature: float = 300.0, seed: int = 0) -> System:
-    """One molecule in vacuum from its SMILES, in three dimensions: ``systems.from_smiles("CC(=O)N")``.
+def from_smiles(smiles: str, *, n_molecules: int = 1, **options: Any) -> System:
+    """A molecule in vacuum, or a liquid of ``n_molecules`` of it: ``systems.from_smiles("Cc1ccccc1", n_molecules=150)``.
 
-    Atoms stand in the order of the SMILES, hydrogens that it leaves out after them. The force field is made when forces are first
-    asked for: "mmff94" by RDKit, or "gaff2" with AM1-BCC charges by AmberTools (extra ``gaff``), kept in the user's cache folder.
-    Raises ``ValueError`` for an impossible SMILES, several fragments, and a molecule that ``force_field`` does not cover.
+    ``options`` are the other fields of ``systems.smiles.Settings``: force_field ("gaff2" with AM1-BCC charges by AmberTools, the extra
+    ``gaff``, or "mmff94" by RDKit), density [g/cm^3], cutoff_nm, constraints, temperature [K], seed. Atoms stand in the order of the
+    SMILES, hydrogens that it leaves out after them. The force field is made when forces are first asked for and kept in the user's
+    cache folder; ``System.source`` says which it is. Dots part the molecules of a mixture: "CO.O" is equimolar.
+
+    Raises ``ValueError`` for an impossible SMILES, a molecule that the force field does not cover, several molecules in vacuum, a
+    liquid with a net charge and a density that cannot be packed.
     """
-    from workbench.systems import _smiles
+    return load("smiles", smiles=smiles, n_molecules=n_molecules, **options)
 
-    return _smiles.load(_smiles.Settings(smiles=smiles, force_field=force_field, temperature=temperature, seed=seed))
+
+def liquid(
+    components: Sequence[tuple[System, int]],
+    *,
+    density: float,
+    name: str = "liquid",
+    cutoff_nm: float = 1.0,
+    temperature: float = 300.0,
+    constraints: str = "none",
+    seed: int = 0,
+) -> System:
+    """A periodic box of ``density`` [g/cm^3] with copies of single molecules: ``systems.liquid([(methanol, 50), (water, 150)], ...)``.
+
+    ``components`` are systems of one molecule without a box, with their numbers. ``constraints`` 'h-bonds' makes bonds to hydrogen rigid.
+    Raises ``ValueError`` for components that are something else, a net charge, a cut-off above half the box and a density that cannot
+    be packed.
+    """
+    from workbench.systems import _liquid
+
+    return _liquid.liquid(
+        components,
+        name=name,
+        density=density,
+        cutoff_nm=cutoff_nm,
+        temperature=temperature,
+        constraints=constraints,
+        seed=seed,
+    )
 
 
 def from_pdb(

@@ -2,10 +2,12 @@
 
 Wang, Wolf, Caldwell, Kollman, Case, J. Comput. Chem. 25, 1157 (2004); AM1-BCC: Jakalian, Jack, Bayly, ibid. 23, 1623 (2002).
 What is made is kept by canonical SMILES in the user's cache folder (``$XDG_CACHE_HOME`` or ``~/.cache``, then
-``cg-workbench/gaff2``), so that charges do not depend on how a SMILES is spelt nor on the starting coordinates.
+``cg-workbench/gaff2``), so that charges do not depend on how a SMILES is spelt nor on the starting coordinates. The molecules of
+the library have theirs in ``gaff2.json`` beside this file and need no AmberTools.
 """
 
 import dataclasses
+import functools
 import hashlib
 import importlib.util
 import json
@@ -46,22 +48,44 @@ class Parameters:
 
 
 def parameters(molecule: Chem.Mol) -> tuple[Parameters, list[int]]:
-    """Of ``molecule`` (hydrogens included), from the cache where it holds them; then, for each of their atoms, its index there.
+    """Of ``molecule`` (hydrogens included): from the library or the cache, else made; then, for each of their atoms, its index there.
 
     Raises ``ValueError`` where the programs are missing or fail.
     """
+    smiles, canonical, order = _canonical(molecule)
+    if len(order) != molecule.GetNumAtoms():
+        raise ValueError(f"the atoms of '{smiles}' could not be matched to those of its canonical SMILES: write it another way.")
+    kept = _library().get(smiles) or _read(_path(smiles), smiles)
+    if kept is None:
+        kept = _make(canonical, smiles)
+        _write(_path(smiles), kept)
+    return kept, order
+
+
+def available(molecule: Chem.Mol) -> bool:
+    """Whether :func:`parameters` has those of ``molecule`` or the programs that make them."""
+    smiles, _, _ = _canonical(molecule)
+    if smiles in _library() or _read(_path(smiles), smiles) is not None:
+        return True
+    try:
+        return bool(_programs())
+    except ValueError:
+        return False
+
+
+def _canonical(molecule: Chem.Mol) -> tuple[str, Chem.Mol, list[int]]:
+    """Canonical SMILES without isotopes, its molecule with hydrogens, and for each atom of that its index in ``molecule``."""
     plain = _without_isotopes(molecule)
     smiles = Chem.MolToSmiles(Chem.RemoveHs(plain))
     canonical = Chem.AddHs(Chem.MolFromSmiles(smiles))
-    order = list(plain.GetSubstructMatch(canonical))
-    if len(order) != molecule.GetNumAtoms():
-        raise ValueError(f"the atoms of '{smiles}' could not be matched to those of its canonical SMILES: write it another way.")
-    path = _folder() / f"{hashlib.blake2b(smiles.encode(), digest_size=16).hexdigest()}.json"
-    kept = _read(path, smiles)
-    if kept is None:
-        kept = _make(canonical, smiles)
-        _write(path, kept)
-    return kept, order
+    return smiles, canonical, list(plain.GetSubstructMatch(canonical))
+
+
+@functools.cache
+def _library() -> dict[str, Parameters]:
+    """The parameters that come with the package, by canonical SMILES."""
+    made = json.loads(pathlib.Path(__file__).with_name("gaff2.json").read_text())["molecules"]
+    return {body["smiles"]: Parameters(**body) for body in made}
 
 
 def _without_isotopes(molecule: Chem.Mol) -> Chem.Mol:
@@ -136,6 +160,10 @@ def _run(home: pathlib.Path, program: str, options: Sequence[str], folder: pathl
         raise ValueError(
             f"{program} made no GAFF2 parameters for '{smiles}' (status {done.returncode}): choose another molecule or 'mmff94'."
         )
+
+
+def _path(smiles: str) -> pathlib.Path:
+    return _folder() / f"{hashlib.blake2b(smiles.encode(), digest_size=16).hexdigest()}.json"
 
 
 def _folder() -> pathlib.Path:

@@ -122,7 +122,7 @@ def _read(path: pathlib.Path) -> tuple[app.Topology, np.ndarray, np.ndarray, np.
         amber = app.AmberPrmtopFile(str(path))
         physics = amber.createSystem(nonbondedMethod=app.NoCutoff, constraints=None, rigidWater=False)
         masses = np.array([physics.getParticleMass(i).value_in_unit(unit.dalton) for i in range(physics.getNumParticles())])
-        return amber.topology, masses, _openmm._charges(physics), None, amber.topology.getPeriodicBoxVectors()
+        return amber.topology, masses, _openmm.charges(physics), None, amber.topology.getPeriodicBoxVectors()
     except Exception as error:  # the readers let errors of every kind through
         raise ValueError(f"{path.name} cannot be read as what its ending says ({_sentence(error)}): check the file.") from None
 

@@ -31,6 +31,11 @@ def check(molecule: Chem.Mol, smiles: str) -> None:
             raise ValueError(f"GAFF2 has no parameters for the element {atom.GetSymbol()} of '{smiles}': it covers {covered}.")
 
 
+def covers(molecule: Chem.Mol) -> bool:
+    """Whether parameters of ``molecule`` (hydrogens included) are at hand or can be made here."""
+    return all(atom.GetSymbol() in _antechamber.ELEMENTS for atom in molecule.GetAtoms()) and _antechamber.available(molecule)
+
+
 def force_field(molecule: Chem.Mol) -> openmm.System:
     """The force field of ``molecule`` (hydrogens included, one fragment) in vacuum.
 
@@ -44,8 +49,12 @@ def force_field(molecule: Chem.Mol) -> openmm.System:
     missing = Chem.GetFormalCharge(molecule) - charges.sum()
     if abs(missing) > LARGEST_CORRECTION:
         raise ValueError(f"the AM1-BCC charges of '{made.smiles}' miss its charge by {missing:.3f} e: choose force_field='mmff94'.")
-    charges += missing / len(charges)
-    table = _parse(made.table)
+    return assemble(molecule, types, charges + missing / len(charges), made.table)
+
+
+def assemble(molecule: Chem.Mol, types: list[str], charges: np.ndarray, text: str) -> openmm.System:
+    """The force field of ``molecule`` whose atoms have these types and charges [e]; ``text`` is an Amber ``frcmod`` file."""
+    table = _parse(text)
     system = openmm.System()
     for atom in molecule.GetAtoms():
         system.addParticle(atom.GetMass())

@@ -37,7 +37,7 @@ def to_system(
         residue=np.array([a.residue.index for a in atoms]),
         molecule=molecule,
         masses=np.array([force_field.getParticleMass(i).value_in_unit(unit.dalton) for i in range(len(atoms))]),
-        charges=_charges(force_field),
+        charges=charges(force_field),
         bonds=bonds,
         constraints=np.array(pairs, np.int64).reshape(-1, 2),
         virtual_sites=np.array(sites, np.int64),
@@ -49,11 +49,13 @@ def to_system(
     )
 
 
-def _charges(force_field: openmm.System) -> np.ndarray:
+def charges(force_field: openmm.System | str) -> np.ndarray:
     """Partial charges [e], (N,), of the ``NonbondedForce``; zero where there is none."""
-    charges = np.zeros(force_field.getNumParticles())
+    if isinstance(force_field, str):
+        force_field = openmm.XmlSerializer.deserialize(force_field)
+    result = np.zeros(force_field.getNumParticles())
     for force in force_field.getForces():
         if isinstance(force, openmm.NonbondedForce):
             for i in range(force.getNumParticles()):
-                charges[i] = force.getParticleParameters(i)[0].value_in_unit(unit.elementary_charge)
-    return charges
+                result[i] = force.getParticleParameters(i)[0].value_in_unit(unit.elementary_charge)
+    return result

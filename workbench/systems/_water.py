@@ -13,7 +13,8 @@ from workbench.settings import field, settings
 from workbench.systems import _openmm
 from workbench.types import State, System
 
-MOLAR_MASS = 18.01528
+EXPERIMENT = {298.15: 0.99705}
+"""Density of water [g/cm^3] by temperature [K] at 1 bar: Wagner and Pruss, J. Phys. Chem. Ref. Data 31, 387 (2002)."""
 
 
 @settings
@@ -43,6 +44,10 @@ class Model:
     """Where it was published and where its file comes from."""
     site: float | None = None
     """Distance of a massless charge from the oxygen along the bisector [nm], or None."""
+    hydrogen: str = "H"
+    """Element symbol of the hydrogens: H or D."""
+    experiment: tuple[tuple[float, float], ...] = tuple(EXPERIMENT.items())
+    """Temperatures [K] with the experimental density [g/cm^3] there."""
 
     def atoms(self) -> np.ndarray:
         """Positions of O, H, H and the site where there is one [nm]."""
@@ -55,20 +60,38 @@ class Model:
 
 def box(model: Model, settings: Settings) -> System:
     """The periodic box of ``model``. Raises ``ValueError`` where the cut-off exceeds half of it."""
-    edge = (settings.n_molecules * MOLAR_MASS / (settings.density * units.GRAM_PER_CM3)) ** (1 / 3)
+    mass = sum(atom.element.mass._value for atom in _topology(model, 1).atoms() if atom.element is not None)
+    edge = (settings.n_molecules * mass / (settings.density * units.GRAM_PER_CM3)) ** (1 / 3)
     if settings.cutoff_nm > edge / 2:
         raise ValueError(
             f"systems.{model.name}: the cut-off of {settings.cutoff_nm} nm exceeds half the box of {edge:.3f} nm: "
             "take more molecules or a shorter cut-off."
         )
     topology, force_field = _parts(model, settings, edge)
-    return _openmm.to_system(
+    system = _openmm.to_system(
         name=model.name,
         topology=topology,
         positions=lattice(model.atoms(), settings.n_molecules, edge, settings.seed),
         force_field=force_field,
         make_xml=functools.partial(_xml, model, settings, edge),
         state=State(temperature=settings.temperature),
+        source=model.source,
+    )
+    return dataclasses.replace(system, experimental_density=dict(model.experiment).get(settings.temperature))
+
+
+def molecule(model: Model) -> System:
+    """One rigid molecule of ``model`` in vacuum, a component of mixtures."""
+    topology = _topology(model, 1)
+    force_field = app.ForceField(model.force_field).createSystem(topology, nonbondedMethod=app.NoCutoff, constraints=None, rigidWater=True)
+    xml = openmm.XmlSerializer.serialize(force_field)
+    return _openmm.to_system(
+        name=model.name,
+        topology=topology,
+        positions=model.atoms(),
+        force_field=force_field,
+        make_xml=lambda: xml,
+        state=State(),
         source=model.source,
     )
 
@@ -81,17 +104,22 @@ def lattice(molecule: np.ndarray, n_molecules: int, edge: float, seed: int) -> n
     return ((sites[:, None] + 0.5) * edge / per_edge + np.einsum("mij,aj->mai", turns, molecule)).reshape(-1, 3)
 
 
-@functools.lru_cache(maxsize=4)
-def _parts(model: Model, settings: Settings, edge: float) -> tuple[app.Topology, openmm.System]:
+def _topology(model: Model, n_molecules: int) -> app.Topology:
     topology = app.Topology()
     chain = topology.addChain()
-    for _ in range(settings.n_molecules):
+    for _ in range(n_molecules):
         residue = topology.addResidue("HOH", chain)
         oxygen = topology.addAtom("O", app.element.oxygen, residue)
         for name in ("H1", "H2"):
-            topology.addBond(oxygen, topology.addAtom(name, app.element.hydrogen, residue))
+            topology.addBond(oxygen, topology.addAtom(name, app.Element.getBySymbol(model.hydrogen), residue))
         if model.site is not None:
             topology.addAtom("M", None, residue)
+    return topology
+
+
+@functools.lru_cache(maxsize=4)
+def _parts(model: Model, settings: Settings, edge: float) -> tuple[app.Topology, openmm.System]:
+    topology = _topology(model, settings.n_molecules)
     topology.setUnitCellDimensions(openmm.Vec3(edge, edge, edge) * unit.nanometer)
     cutoff = settings.cutoff_nm * unit.nanometer
     files = app.ForceField(model.force_field)

@@ -74,7 +74,7 @@ class Mapping:
     def beads(self, system: System) -> Beads:
         """Bead topology: two beads are bonded where atoms nearest to them (along bonds) are bonded to each other."""
         names, types, masses, charges, molecule, bonds = [], [], [], [], [], []
-        neighbours = _neighbours(system)
+        neighbours, partial = _neighbours(system), system.partial_charges()
         for template, atoms in self._copies(system):
             first = len(names)
             owner = _nearest_bead(template, atoms, neighbours)
@@ -84,7 +84,7 @@ class Mapping:
             for bead in range(len(template.names)):
                 inside = atoms[template.atoms(bead)]
                 masses.append(system.masses[inside].sum())
-                charges.append(system.charges[inside].sum())
+                charges.append(partial[inside].sum())
             pairs = {
                 tuple(sorted((first + owner[i], first + owner[j])))
                 for i in owner

@@ -41,7 +41,7 @@ class System:
     masses: np.ndarray
     """Masses [amu], (N,); 0 for a virtual site."""
     charges: np.ndarray
-    """Partial charges [e], (N,)."""
+    """Charges [e], (N,): partial, or formal where partial ones are made with the force field (see :meth:`partial_charges`)."""
     bonds: np.ndarray
     """Bonded pairs of atoms, (any, 2)."""
     constraints: np.ndarray
@@ -93,6 +93,15 @@ class System:
                 "systems.from_pdb gives it one."
             )
         return xml
+
+    def partial_charges(self) -> np.ndarray:
+        """Partial charges [e], (N,): those of the force field, which is made now if need be; ``charges`` where it states none."""
+        xml = self.force_field()
+        if 'type="NonbondedForce"' not in xml:
+            return self.charges
+        from workbench.systems._openmm import charges
+
+        return charges(xml)
 
     def kinds(self) -> dict[str, np.ndarray]:
         """Kinds of molecule: hash of the topology -> atoms of every copy, (copies, n). Order of first appearance."""

@@ -9,8 +9,9 @@ from openmm import unit
 from rdkit import Chem
 from rdkit.Chem import rdForceFieldHelpers
 
-from workbench import reference, store, systems
-from workbench.systems import _antechamber, _mmff, _smiles
+from workbench import mappings, reference, store, systems
+from workbench.systems import _antechamber, _mmff
+from workbench.systems import smiles as _smiles
 from workbench.types import System
 
 MOLECULES = (
@@ -42,8 +43,8 @@ def on_reference(xml: str) -> openmm.Context:
 
 @pytest.mark.parametrize("smiles", MOLECULES)
 def test_mmff94_has_the_energy_and_forces_of_rdkit(smiles):
-    system = systems.from_smiles(smiles)
-    molecule = _smiles._molecule(_smiles.Settings(smiles=smiles))
+    system = systems.from_smiles(smiles, force_field="mmff94")
+    molecule = _smiles.draw(smiles, "mmff94", 0)
     theirs = rdForceFieldHelpers.MMFFGetMoleculeForceField(molecule, _mmff.properties(molecule))
     ours = on_reference(system.force_field())
     rng = np.random.default_rng(0)
@@ -60,8 +61,8 @@ def test_mmff94_has_the_energy_and_forces_of_rdkit(smiles):
 @pytest.mark.parametrize("term", ["Bond", "Angle", "StretchBend", "Oop", "Torsion"])
 def test_every_kind_of_term_has_the_energy_of_rdkit(term):
     smiles = "CC(=O)C#CNc1ccccc1"
-    system = systems.from_smiles(smiles)
-    molecule = _smiles._molecule(_smiles.Settings(smiles=smiles))
+    system = systems.from_smiles(smiles, force_field="mmff94")
+    molecule = _smiles.draw(smiles, "mmff94", 0)
     types = _mmff.properties(molecule)
     for other in ("Bond", "Angle", "StretchBend", "Oop", "Torsion", "Vdw", "Ele"):
         getattr(types, f"SetMMFF{other if other != 'Vdw' else 'VdW'}Term")(other == term)
@@ -79,7 +80,7 @@ def test_every_kind_of_term_has_the_energy_of_rdkit(term):
 
 
 def test_atoms_stand_in_the_order_of_the_smiles():
-    system = systems.from_smiles("CC(=O)N", temperature=250.0)
+    system = systems.from_smiles("CC(=O)N", force_field="mmff94", temperature=250.0)
     assert system.elements == ("C", "C", "O", "N", "H", "H", "H", "H", "H")
     assert system.atom_names == ("C1", "C2", "O1", "N1", "H1", "H2", "H3", "H4", "H5")
     assert system.bonds[:3].tolist() == [[0, 1], [0, 4], [0, 5]] and len(system.bonds) == 8
@@ -91,7 +92,7 @@ def test_atoms_stand_in_the_order_of_the_smiles():
 
 def test_the_configuration_of_a_stereocentre_is_the_written_one():
     for smiles in ("N[C@@H](C)C(=O)O", "N[C@H](C)C(=O)O"):
-        molecule = Chem.Mol(_smiles._molecule(_smiles.Settings(smiles=smiles, seed=3)))
+        molecule = Chem.Mol(_smiles.draw(smiles, "mmff94", 3))
         written = Chem.CanonSmiles(smiles)
         Chem.AssignStereochemistryFrom3D(molecule)
         assert Chem.MolToSmiles(Chem.RemoveHs(molecule)) == written
@@ -99,7 +100,7 @@ def test_the_configuration_of_a_stereocentre_is_the_written_one():
 
 @pytest.mark.parametrize(("smiles", "charge"), [("CCO", 0), ("C[NH3+]", 1), ("CC(=O)[O-]", -1), ("[NH3+]CCC(=O)[O-]", 0), ("[Mg+2]", 2)])
 def test_total_charge_is_exact(smiles, charge):
-    assert systems.from_smiles(smiles).charges.sum() == pytest.approx(charge, abs=1e-9)
+    assert systems.from_smiles(smiles, force_field="mmff94").charges.sum() == pytest.approx(charge, abs=1e-9)
 
 
 def test_the_force_field_is_made_when_first_asked_for(monkeypatch):
@@ -107,24 +108,24 @@ def test_the_force_field_is_made_when_first_asked_for(monkeypatch):
         raise AssertionError("made too early")
 
     monkeypatch.setattr(_mmff, "force_field", refuse)
-    _smiles._molecule.cache_clear()
+    _smiles.draw.cache_clear()
     start = time.perf_counter()
-    system = systems.from_smiles("CC1(C)SC2C(NC(=O)Cc3ccccc3)C(=O)N2C1C(=O)O", seed=7)
+    system = systems.from_smiles("CC1(C)SC2C(NC(=O)Cc3ccccc3)C(=O)N2C1C(=O)O", force_field="mmff94", seed=7)
     assert time.perf_counter() - start < 1.0
     with pytest.raises(AssertionError, match="made too early"):
         system.force_field()
 
 
 def test_the_same_settings_give_the_same_system():
-    first: System = systems.from_smiles("OCC(CC)CO", seed=5)
-    _smiles._molecule.cache_clear()
-    again = systems.from_smiles("OCC(CC)CO", seed=5)
+    first: System = systems.from_smiles("OCC(CC)CO", force_field="mmff94", seed=5)
+    _smiles.draw.cache_clear()
+    again = systems.from_smiles("OCC(CC)CO", force_field="mmff94", seed=5)
     assert store.identity(first) == store.identity(again)
-    assert np.abs(systems.from_smiles("OCC(CC)CO", seed=6).positions - again.positions).max() > 0.01
+    assert np.abs(systems.from_smiles("OCC(CC)CO", force_field="mmff94", seed=6).positions - again.positions).max() > 0.01
 
 
 def test_it_is_sampled_at_its_temperature(tmp_path):
-    system = systems.from_smiles("CC(=O)N")
+    system = systems.from_smiles("CC(=O)N", force_field="mmff94")
     trajectory = reference.sample(system, reference.Settings(n_frames=20), checkpoint=tmp_path / "run")
     positions = np.asarray(trajectory.positions)
     assert np.isfinite(positions).all()
@@ -141,7 +142,7 @@ def test_it_is_sampled_at_its_temperature(tmp_path):
         ("C1CC", "'C1CC' is not a SMILES"),
         ("C(C)(C)(C)(C)C", "is of no possible molecule: Explicit valence for atom # 0 C, 5, is greater than permitted"),
         ("c1cccc1", "is of no possible molecule: Can't kekulize mol"),
-        ("CCO.O", r"'CCO.O' holds 2 molecules, parted by '\.': give one at a time"),
+        ("CCO.O", r"'CCO.O' holds 2 molecules, parted by '\.': give one at a time, or n_molecules above 1 for a liquid"),
         ("C[CH2]", "is of a radical"),
         ("C[Fe]C", r"MMFF94 has no atom type for an atom of '.*Fe.*' \(elements C, Fe, H\)"),
         ("*C", "MMFF94 has no atom type"),
@@ -150,7 +151,7 @@ def test_it_is_sampled_at_its_temperature(tmp_path):
 )
 def test_bad_smiles_are_refused_in_a_sentence(smiles, sentence, capfd):
     with pytest.raises(ValueError, match=sentence):
-        systems.from_smiles(smiles)
+        systems.from_smiles(smiles, force_field="mmff94")
     assert capfd.readouterr().err == ""
 
 
@@ -222,3 +223,37 @@ def test_what_antechamber_cannot_do_is_said_in_a_sentence(ambertools):
     with pytest.raises(ValueError, match=r"antechamber made no GAFF2 parameters for '\[H\]\[H\]' \(status \d+\): choose another"):
         systems.from_smiles("[H][H]", force_field="gaff2").force_field()
     assert not _antechamber._folder().exists()
+
+
+def test_auto_takes_gaff2_where_it_can_be_had_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(_antechamber, "_programs", lambda: (_ for _ in ()).throw(ValueError("not installed")))
+    assert "GAFF2" in systems.from_smiles("Cc1ccccc1").source  # its parameters come with the library
+    assert "MMFF94" in systems.from_smiles("CCCCCl").source
+    assert "MMFF94" in systems.from_smiles("C[Si](C)(C)C").source
+
+
+def test_partial_charges_come_with_the_force_field():
+    toluene = systems.from_smiles("Cc1ccccc1", force_field="gaff2")
+    assert not toluene.charges.any()
+    charges = toluene.partial_charges()
+    assert charges.sum() == pytest.approx(0.0, abs=1e-9) and charges[:2].max() - charges[:2].min() > 0.02
+    beads = mappings.by_pick.build(toluene, None, mappings.by_pick.Settings(atoms=((0, 7, 8, 9), (1, 2, 3, 4, 5, 6)))).beads(toluene)
+    assert beads.charges[0] == pytest.approx(charges[[0, 7, 8, 9]].sum(), abs=1e-12) and abs(beads.charges[0]) > 0.01
+
+
+def test_loading_a_molecule_makes_no_parameters(ambertools, monkeypatch):
+    monkeypatch.setattr(_antechamber, "_make", lambda *a: pytest.fail("made before forces are asked for"))
+    systems.from_smiles("CC(C)Cc1ccc(cc1)C(C)C(=O)O", force_field="gaff2", seed=11)
+    systems.from_smiles("CCCCCl", n_molecules=20, cutoff_nm=0.5)
+
+
+SMALL = sorted(smiles for smiles, made in _antechamber._library().items() if len(made.types) <= 25)
+
+
+@pytest.mark.parametrize("smiles", SMALL)
+def test_the_parameters_of_the_library_are_those_of_antechamber(smiles, ambertools):
+    made = _antechamber._make(Chem.AddHs(Chem.MolFromSmiles(smiles)), smiles)
+    kept = _antechamber._library()[smiles]
+    assert made.types == kept.types and made.table == kept.table
+    np.testing.assert_allclose(made.charges, kept.charges, atol=2e-3)
