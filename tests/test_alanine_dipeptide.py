@@ -7,7 +7,7 @@ import torch
 from openmm import app, unit
 
 from workbench import geometry, store, systems
-from workbench.systems import _pdb, alanine_dipeptide
+from workbench.systems import _pdb, _peptide, alanine_dipeptide
 
 BACKBONE = [4, 6, 8, 14, 16]
 
@@ -49,7 +49,7 @@ def test_it_is_the_l_enantiomer_at_c7eq(dipeptide):
 def test_native_obc2_gives_the_energy_of_the_interpreted_form(force_field):
     system = systems.load("alanine_dipeptide", solvent="obc2", force_field=force_field)
     pdb = app.PDBFile(io.StringIO(_pdb.pdb_text(system)))
-    files = app.ForceField(alanine_dipeptide.FORCE_FIELDS[force_field], "implicit/obc2.xml")
+    files = app.ForceField(_peptide.FORCE_FIELDS[force_field], "implicit/obc2.xml")
     interpreted = openmm.XmlSerializer.serialize(files.createSystem(pdb.topology, nonbondedMethod=app.NoCutoff))
     energy, forces = energy_and_forces(system.force_field(), system.positions)
     wanted, wanted_forces = energy_and_forces(interpreted, system.positions)
