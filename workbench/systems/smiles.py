@@ -159,7 +159,7 @@ def draw(smiles: str, force_field: str, seed: int) -> Chem.Mol:
     with rdBase.BlockLogs():
         _charges(smiles, force_field, drawn)
         options = rdDistGeom.ETKDGv3()
-        options.randomSeed = seed
+        options.randomSeed = seed + 1  # RDKit takes 0 for 1
         if rdDistGeom.EmbedMolecule(drawn, options) < 0:
             options.useRandomCoords = True
             if rdDistGeom.EmbedMolecule(drawn, options) < 0:
