@@ -6,6 +6,7 @@ import pathlib
 import numpy as np
 import pytest
 
+from tests._browser import artefacts, browser, lab  # noqa: F401 (fixtures)
 from workbench import mappings, systems, units
 from workbench.types import Beads, Mapping, ReferenceData, State, System
 
