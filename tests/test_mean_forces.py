@@ -93,6 +93,15 @@ def test_a_stiffer_spring_holds_closer(springs):
     assert off[1] < 0.2 * off[0]
 
 
+def test_a_pilot_run_brings_beads_where_they_were_asked_for(springs):
+    mapping = mapping_of(springs.system, CENTRES)
+    asked = np.einsum("bn,fnx->fbx", CENTRES, springs.positions)
+    plain, moved = (mean_forces.sample(springs, mapping, settings(1000, spring=1e5, pilot=pilot)) for pilot in (0, 500))
+    assert np.abs(moved.positions - asked).max() < 0.25 * np.abs(plain.positions - asked).max()
+    deviation = (moved.forces - known_force(np.array(CENTRES), moved.positions)) / moved.force_error
+    assert np.sqrt((deviation**2).mean()) == pytest.approx(1.0, abs=0.45)
+
+
 def test_the_error_falls_with_the_square_root_of_the_samples(springs):
     mapping = mapping_of(springs.system, ATOMS)
     lengths = (100, 400, 1600, 6400)

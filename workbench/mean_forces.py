@@ -6,8 +6,9 @@ Zhang et al., J. Chem. Phys. 149, 034101 (2018) (DeePCG) and Fan et al., arXiv:2
 
 - Beads that are single atoms, free of rigid constraints, are frozen (mass 0): nothing is approximated.
 - All others are held by springs k/2 |C r - R_0|^2 on every bead. The spring's force on the atoms maps to -k (C r - R_0), which is taken
-  out again; the mean force belongs to the mean position <C r>, which is returned with it. What is left of the spring is the curvature
-  of the mean force over fluctuations of kBT/k: halve it by doubling ``spring`` until nothing changes.
+  out again; the mean force belongs to the mean position <C r>, which is returned with it. A pilot run first moves R_0 so that this is
+  where the bead was asked for. What is left of the spring is the curvature of the mean force over fluctuations of kBT/k: halve it by
+  doubling ``spring`` until nothing changes.
 
 Errors come from the averages of consecutive blocks: they are right where a block (a tenth of the run) is long against the slowest
 motion, and too small elsewhere. Water with its centres held at 300 K reorients over much more than 100 ps: give the same configuration
@@ -40,6 +41,7 @@ class Settings:
         "Sampling at every configuration; n_frames are the force samples.",
     )
     spring: float = field(100_000.0, "Spring constant for beads that cannot be frozen.", unit="kJ/mol/nm^2", bounds=(1.0, None))
+    pilot: int = field(0, "Samples of a run before, from which springs are moved so that beads stand where asked for.", bounds=(0, None))
 
 
 def sample(
@@ -77,6 +79,9 @@ def sample(
         held, targets = _held(configurations, index, weights, settings)
         sampling = dataclasses.replace(settings.sampling, seed=(settings.sampling.seed + index) % (2**31 - 2))
         progress = None if on_step is None else _progress(on_step, index, len(configurations))
+        if targets is not None and settings.pilot:
+            pilot = reference.sample(held, dataclasses.replace(sampling, n_frames=settings.pilot), on_step=progress)
+            held, targets = _held(configurations, index, weights, settings, targets - _mapped(weights, pilot.positions).mean(0))
         frames = reference.sample(held, sampling, on_step=progress)
         beads = _mapped(weights, frames.positions)
         forces = _mapped(matrix, frames.forces)
@@ -98,8 +103,13 @@ def sample(
     )
 
 
-def _held(configurations: Trajectory, index: int, weights: scipy.sparse.csr_array, settings: Settings) -> tuple[System, np.ndarray | None]:
-    """The system at one configuration with its beads frozen, or held by springs at the targets (B, 3) [nm] that come with it."""
+def _held(
+    configurations: Trajectory, index: int, weights: scipy.sparse.csr_array, settings: Settings, shift: np.ndarray | float = 0.0
+) -> tuple[System, np.ndarray | None]:
+    """The system at one configuration with its beads frozen, or held by springs at the targets (B, 3) [nm] that come with it.
+
+    ``shift`` (B, 3) [nm] moves the targets away from where the beads are.
+    """
     system = configurations.system
     positions = configurations.positions[index : index + 1].astype(np.float64)
     box = None if configurations.box is None else np.asarray(configurations.box[index], np.float64)
@@ -118,7 +128,7 @@ def _held(configurations: Trajectory, index: int, weights: scipy.sparse.csr_arra
         for frozen in atom.tolist():
             physics.setParticleMass(frozen, 0.0)
     else:
-        targets = _mapped(weights, positions)[0]
+        targets = _mapped(weights, positions)[0] + shift
         spring = openmm.CustomCentroidBondForce(1, "0.5*spring*((x1-x0)^2+(y1-y0)^2+(z1-z0)^2)")
         spring.addGlobalParameter("spring", settings.spring)
         for name in ("x0", "y0", "z0"):
