@@ -36,7 +36,6 @@ def test_a_notebook_runs(path, tmp_path, monkeypatch):
     assert time.monotonic() - began < 240  # under 60 s on two free cores
     printed = "".join(o.get("text", "") for cell in executed.cells for o in cell.get("outputs", ()) if o.output_type == "stream")
     assert "the claim holds" in printed
-    assert list((tmp_path / "run").rglob("report.html"))
-    last = executed.cells[-1].outputs[-1].data
-    assert "application/vnd.jupyter.widget-view+json" in last
-    assert "image/png" in last  # what a shared or printed notebook shows in its place
+    reports = list((tmp_path / "run").rglob("report.html"))
+    assert bool(reports) == any("validation.report(" in cell.source for cell in executed.cells)
+    assert "image/png" in executed.cells[-1].outputs[-1].data  # a shared or printed notebook shows a picture, also of a panel
