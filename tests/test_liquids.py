@@ -95,12 +95,13 @@ def test_massless_sites_are_copied_with_their_molecules():
     run = reference.sample(mixture, reference.Settings(n_frames=2, interval_ps=0.01, equilibration_ps=0.02))
     site = np.linalg.norm(run.positions[:, 3:48:4] - run.positions[:, 0:48:4], axis=-1)
     np.testing.assert_allclose(site, 0.01546, atol=1e-5)
-    np.testing.assert_allclose(run.forces[:, mixture.virtual_sites], 0.0)
+    real = run.forces[:, mixture.masses > 0]
+    assert np.abs(real.sum(1)).max() < 1e-2 * np.abs(real).max()  # the force on a site is in those on its atoms: nothing is lost
 
 
 def test_what_cannot_be_is_refused_in_a_sentence(methanol):
-    with pytest.raises(ValueError, match=r"200 molecules cannot be packed into a box of 1\.525 nm: choose a lower density"):
-        systems.from_smiles("CO", n_molecules=200, density=3.0, cutoff_nm=0.5)
+    with pytest.raises(ValueError, match=r"30 molecules cannot be packed into a box of 0\.810 nm: choose a lower density"):
+        systems.from_smiles("CO", n_molecules=30, density=3.0, cutoff_nm=0.4)
     with pytest.raises(ValueError, match=r"the cut-off of 1\.0 nm exceeds half the box of 1\.1\d+ nm: take more molecules"):
         systems.from_smiles("CO", n_molecules=20)
     with pytest.raises(ValueError, match="MMFF94 is for a single molecule: choose force_field='gaff2'"):

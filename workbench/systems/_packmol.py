@@ -12,6 +12,8 @@ from workbench import units
 
 TOLERANCES = (2.0, 1.7)
 """Least distances between atoms of different molecules that are tried, one after the other [angstrom]."""
+LOOPS = 30
+"""Most optimisation loops of a try; dense liquids need a few."""
 TIME_LIMIT = 300
 """Seconds after which a try is given up."""
 
@@ -42,7 +44,14 @@ def _write(path: pathlib.Path, positions: np.ndarray) -> None:
 def _run(folder: pathlib.Path, molecules: Sequence[tuple[np.ndarray, int]], edge: float, seed: int, tolerance: float) -> bool:
     """Whether Packmol found a solution."""
     side = edge / units.ANGSTROM
-    lines = [f"tolerance {tolerance}", "filetype xyz", "output packed.xyz", f"seed {seed + 1}", f"pbc {side:.6f} {side:.6f} {side:.6f}"]
+    lines = [
+        f"tolerance {tolerance}",
+        "filetype xyz",
+        "output packed.xyz",
+        f"seed {seed + 1}",
+        f"nloop {LOOPS}",
+        f"pbc {side:.6f} {side:.6f} {side:.6f}",
+    ]
     for index, (_, count) in enumerate(molecules):
         lines += [f"structure {index}.xyz", f"  number {count}", "end structure"]
     (folder / "input").write_text("\n".join([*lines, ""]))
