@@ -19,4 +19,12 @@ def test_its_hydroxyl_is_polar():
     methanol = systems.load("methanol", n_molecules=1)
     carbon, oxygen, *_, hydroxyl = methanol.partial_charges()
     assert oxygen < -0.5 and hydroxyl > 0.3 and carbon > 0.0
-    assert _physics.dispersion(methanol, 5)[1] < 0.1  # ho: almost no dispersion
+    assert _physics.dispersion(methanol, 5)[1] == 0.0  # ho
+    assert _physics.dispersion(methanol, 1) == pytest.approx((0.306647, 0.880314), abs=1e-5)  # oh of GAFF: 1.7210 A, 0.2104 kcal/mol
+
+
+def test_a_rotation_about_the_bond_costs_half_a_kilocalorie_in_all():
+    torsions = [force for force in _physics.of(systems.load("methanol", n_molecules=1)).getForces() if "Torsion" in force.getName()]
+    assert torsions[0].getNumTorsions() == 3
+    barrier = sum(torsions[0].getTorsionParameters(t)[6]._value for t in range(3))
+    assert 2 * barrier == pytest.approx(2 * 0.5 * 4.184, rel=1e-4)

@@ -31,6 +31,7 @@ PUBLISHED = {
     "water_spce": (0.998, "OpenMM issue 2593, 300 K"),
     "water_tip4p2005": (0.9979, "Abascal and Vega 2005, as recollected"),
     "water_tip3p": (0.985, "with Ewald sums, as recollected (Horn et al. 2004: 0.982 to 0.986)"),
+    "methanol": (0.7815, "GAFF: Beauchamp et al., J. Phys. Chem. B 119, 12912 (2015)"),
     "stillinger_weber_fluid": (0.997, "Molinero and Moore 2009, as recollected"),
 }
 """Densities of the models themselves [g/cm^3]."""

@@ -1,4 +1,4 @@
-"""Methanol and water: GAFF2 with AM1-BCC charges, and TIP3P.
+"""Methanol and water: GAFF with AM1-BCC charges, and TIP3P.
 
 Wang et al., J. Comput. Chem. 25, 1157 (2004); Jorgensen et al., J. Chem. Phys. 79, 926 (1983). Molecules: all methanol first. The
 experimental density of the equimolar mixture, 0.881 g/cm^3 at 298.15 K, follows from those of the pure liquids and an excess volume of
@@ -6,7 +6,7 @@ experimental density of the equimolar mixture, 0.881 g/cm^3 at 298.15 K, follows
 """
 
 from workbench.settings import field, settings
-from workbench.systems import _liquid, _water, smiles, water_tip3p
+from workbench.systems import _liquid, _water, methanol, water_tip3p
 from workbench.types import System
 
 EQUIMOLAR, TEMPERATURE = 0.881, 298.15
@@ -30,12 +30,12 @@ class Settings:
 
 def load(settings: Settings) -> System:
     """The mixture. Raises ``ValueError`` without molecules, for a cut-off above half the box and a density that cannot be packed."""
-    methanol, water = smiles.molecule("CO", "gaff2", seed=settings.seed), _water.molecule(water_tip3p.MODEL)
-    masses = settings.n_methanol * methanol.masses.sum(), settings.n_water * water.masses.sum()
+    alcohol, water = methanol.MOLECULE(settings.seed), _water.molecule(water_tip3p.MODEL)
+    masses = settings.n_methanol * alcohol.masses.sum(), settings.n_water * water.masses.sum()
     ideal = sum(masses) / (masses[0] / PURE["methanol"] + masses[1] / PURE["water"]) if sum(masses) else 1.0
     known = EQUIMOLAR if settings.n_methanol == settings.n_water else None
     return _liquid.liquid(
-        [(methanol, settings.n_methanol), (water, settings.n_water)],
+        [(alcohol, settings.n_methanol), (water, settings.n_water)],
         name="methanol_water",
         density=settings.density or known or ideal,
         cutoff_nm=settings.cutoff_nm,
