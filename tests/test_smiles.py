@@ -1,6 +1,6 @@
 import json
+import os
 import pathlib
-import time
 
 import numpy as np
 import openmm
@@ -25,15 +25,22 @@ KCAL = unit.kilocalorie_per_mole
 AMBER = json.loads(pathlib.Path(__file__).with_name("gaff2_energies.json").read_text())["molecules"]
 
 
+@pytest.fixture(scope="module")
+def working():
+    """AmberTools that runs; without it a test is skipped, but not in CI."""
+    try:
+        return _antechamber._make(Chem.AddHs(Chem.MolFromSmiles("C")), "C")
+    except ValueError as missing:
+        assert not os.environ.get("CI"), missing
+        pytest.skip(str(missing))
+
+
 @pytest.fixture
-def ambertools(tmp_path, monkeypatch):
-    """An empty cache; the test is skipped where antechamber is not installed."""
+def ambertools(working, tmp_path, monkeypatch):
+    """An empty cache of parameters."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     _smiles._xml.cache_clear()
-    try:
-        return _antechamber._programs()
-    except ValueError as missing:
-        pytest.skip(str(missing))
+    return working
 
 
 def on_reference(xml: str) -> openmm.Context:
@@ -109,9 +116,7 @@ def test_the_force_field_is_made_when_first_asked_for(monkeypatch):
 
     monkeypatch.setattr(_mmff, "force_field", refuse)
     _smiles.draw.cache_clear()
-    start = time.perf_counter()
     system = systems.from_smiles("CC1(C)SC2C(NC(=O)Cc3ccccc3)C(=O)N2C1C(=O)O", force_field="mmff94", seed=7)
-    assert time.perf_counter() - start < 1.0
     with pytest.raises(AssertionError, match="made too early"):
         system.force_field()
 
