@@ -35,8 +35,8 @@ def assert_same(read, made, ulps=4):
         np.testing.assert_allclose(a.weights, b.weights, rtol=ulps * 2e-16, atol=0)
 
 
-def picked(molecule, **values):
-    return mappings.by_pick.build(molecule, None, mappings.by_pick.Settings(**values))
+def picked(system, /, **values):
+    return mappings.by_pick.build(system, None, mappings.by_pick.Settings(**values))
 
 
 @pytest.fixture(scope="module")
