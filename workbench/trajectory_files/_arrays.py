@@ -1,5 +1,6 @@
 """Files that are arrays: DCD (CHARMM, NAMD; decoded by mdtraj), MDTraj's HDF5 and NumPy's npz, each read in slices."""
 
+import functools
 import math
 import pathlib
 import zipfile
@@ -28,7 +29,8 @@ def dcd(path: pathlib.Path) -> Source:
     names = frozenset({"positions"} | ({"box"} if lengths is not None else set()))
     n_atoms = first.shape[1] if len(first) else 0
     cut = _dcd_rest(path, n_atoms, lengths is not None) != 0
-    return Source(n_atoms=n_atoms, n_frames=count, names=names, pieces=lambda n: _dcd_pieces(path, names, count, n), cut=cut)
+    pieces = functools.partial(_dcd_pieces, path, names, count)
+    return Source(n_atoms=n_atoms, n_frames=count, names=names, pieces=pieces, cut=cut, unit="angstrom")
 
 
 def _dcd_rest(path: pathlib.Path, n_atoms: int, boxed: bool) -> int:

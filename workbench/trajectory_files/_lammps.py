@@ -47,6 +47,7 @@ def source(path: pathlib.Path, style: str | None) -> Source:
         names=frozenset(names),
         pieces=lambda n: _pieces(path, style, names, (count, head["atoms"]), n),
         cut=cut,
+        unit=f"units {style}",
     )
 
 

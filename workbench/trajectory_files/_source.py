@@ -22,6 +22,8 @@ class Source:
     """Whether the file ends in the middle of a frame."""
     some_forces: int = 0
     """Number of frames that hold forces, where others do not."""
+    unit: str = "nm"
+    """What the file counts in: nm (with ps and kJ/mol), angstrom, or a unit style of LAMMPS."""
 
 
 def box_lengths(vectors: np.ndarray, where: str) -> np.ndarray:
