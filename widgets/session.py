@@ -1,8 +1,10 @@
 """One session: what is chosen and computed so far, what has gone out of date, and where it is kept.
 
-``session.json`` in the folder remembers system, mapping and jobs, so that a session opened again goes on where it was.
+``session.json`` in the folder remembers system, mapping, frames read from files, and jobs, so that a session opened again goes on
+where it was.
 """
 
+import contextlib
 import json
 import pathlib
 from typing import Any
@@ -44,6 +46,8 @@ class Session(traitlets.HasTraits):
         self._made_from: dict[str, dict[str, Any]] = {}
         self.jobs: dict[str, pathlib.Path] = {}
         self.system_call: tuple[str, dict] | None = None
+        self.frames: dict[str, str] | None = None
+        """Frames that were read from a file: their ``folder``, the ``code`` that read them, what to be ``said``; None for sampled ones."""
         super().__init__(folder=pathlib.Path(folder).resolve())
         self.observe(self._changed, list(PARENTS))
 
@@ -87,6 +91,14 @@ class Session(traitlets.HasTraits):
         """Whether ``name`` is there and up to date."""
         return getattr(self, name) is not None and not self.stale(name)
 
+    def adopt(self, call: tuple[str, dict], system: Any, all_atom: Any = None, frames: dict[str, str] | None = None) -> None:
+        """Work on another system from now on, and on its frames where it comes with some; the jobs of the last one are let go."""
+        self.system_call, self.frames, self.jobs = call, frames, {}
+        self.system = system
+        if all_atom is not None:
+            self.all_atom = all_atom
+        self.save()
+
     def project(self) -> Any:
         """The reference data of the mapping and frames of now, projected when first needed."""
         if not self.has("data"):
@@ -102,6 +114,8 @@ class Session(traitlets.HasTraits):
         folder = self.folder / step / store.identity(verb, inputs)[:8]
         job = jobs.start(verb, *inputs, folder=folder)
         self.jobs[step] = folder
+        if step == "reference":
+            self.frames = None
         self.save()
         return job
 
@@ -121,9 +135,13 @@ class Session(traitlets.HasTraits):
         return f', checkpoint="{job.checkpoint}"'
 
     def save(self) -> None:
-        """Remember system, mapping and jobs in the folder."""
-        body = {"system": self.system_call, "jobs": {step: str(path.relative_to(self.folder)) for step, path in self.jobs.items()}}
-        if self.mapping is not None:
+        """Remember system, mapping, frames and jobs in the folder."""
+        body = {
+            "system": self.system_call,
+            "frames": self.frames,
+            "jobs": {step: str(path.relative_to(self.folder)) for step, path in self.jobs.items()},
+        }
+        if self.has("mapping"):
             store.save(self.mapping, self.folder / "mapping.json")
         store.write_bytes(self.folder / "session.json", json.dumps(body, indent=1).encode())
 
@@ -138,17 +156,27 @@ class Session(traitlets.HasTraits):
             method = rooms.method("systems", name)
             self.system_call = name, options
             self.system = method.load(_settings.from_dict(method.Settings, options))
-            if (self.folder / "mapping.json").exists():
-                self.mapping = store.load(self.folder / "mapping.json")
+            self._restore_mapping()
+        if body.get("frames"):
+            self.frames = body["frames"]
+            self.all_atom = store.load(self.folder / self.frames["folder"])
         for step, name in STEPS.items():
             where = self.folder / body["jobs"].get(step, "-")
-            if not (where / "job.json").exists():
-                continue
-            self.jobs[step] = where
-            job = jobs.attach(where)
-            if job.state == "finished":
-                setattr(self, name, job.result())
+            if (where / "job.json").exists():
+                self.jobs[step] = where
+                job = jobs.attach(where)
+                if job.state == "finished":
+                    setattr(self, name, job.result())
             if step == "reference" and self.has("all_atom") and self.mapping is not None:
-                self.project()
+                with contextlib.suppress(ValueError):  # whoever starts a fit is told why they do not go together
+                    self.project()
         if self.has("data") and self.has("model"):
             self.report = report.load(self.data, self.model, self.folder / "report")
+
+    def _restore_mapping(self) -> None:
+        """The mapping that was saved last, unless it was made for another system."""
+        if (self.folder / "mapping.json").exists():
+            mapping = store.load(self.folder / "mapping.json")
+            with contextlib.suppress(ValueError):
+                mapping.beads(self.system)
+                self.mapping = mapping

@@ -1,6 +1,7 @@
 """A form made from any ``Settings``: every field with its unit and help; what the class refuses, the form says."""
 
 import ast
+import contextlib
 import dataclasses
 import importlib.util
 import numbers
@@ -52,7 +53,7 @@ class SettingsForm(ipw.VBox):
         elif meta.get("choices"):
             made = ipw.Dropdown(options=[(str(c), c) for c in meta["choices"]], value=value, tooltip=hover, layout=wide)
         else:
-            made = ipw.Text(value=_show(value), tooltip=hover, layout=wide, placeholder="none" if _optional(kind) else "")
+            made = ipw.Text(value=_show(value, kind), tooltip=hover, layout=wide, placeholder=_placeholder(kind))
         made.add_class(f"cgw-field-{field.name}")
         made.observe(lambda _: self._read(), "value")
         self._inputs[field.name] = made
@@ -69,7 +70,7 @@ class SettingsForm(ipw.VBox):
             if isinstance(made, SettingsForm):
                 made.set(value)
             else:
-                made.value = _show(value) if isinstance(made, ipw.Text) else value
+                made.value = _show(value, self._hints[name]) if isinstance(made, ipw.Text) else value
         self.start, self._busy = settings, False
         self._read()
 
@@ -89,7 +90,12 @@ class SettingsForm(ipw.VBox):
             if made.value is None:
                 raise ValueError(made.error)
             return made.value
-        return _parse(made.value, self._hints[name]) if isinstance(made, ipw.Text) else made.value
+        if not isinstance(made, ipw.Text):
+            return made.value
+        try:
+            return _parse(made.value, self._hints[name])
+        except ValueError as refusal:
+            raise ValueError(f"{_label(name)} = {made.value.strip()}: {refusal}") from None
 
 
 def as_code(settings: Any) -> str:
@@ -123,22 +129,37 @@ def _range(meta: Any) -> str:
     return f"({low} to {high})" if None not in (low, high) else f"(at least {low})" if high is None else f"(at most {high})"
 
 
-def _optional(kind: Any) -> bool:
-    return isinstance(kind, types.UnionType) and type(None) in typing.get_args(kind)
+def _options(kind: Any) -> tuple:
+    return typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
 
 
-def _show(value: Any) -> str:
+def _items(kind: Any) -> tuple[Any, int | None]:
+    """What a flat tuple holds (str, int or float), typed as a row parted by commas, and how many; (None, None) for anything else."""
+    rows = [typing.get_args(option) for option in _options(kind) if typing.get_origin(option) is tuple]
+    item = rows[0][0] if len(rows) == 1 and len(set(rows[0]) - {...}) == 1 else None
+    return (item, None if ... in rows[0] else len(rows[0])) if item in (str, int, float) else (None, None)
+
+
+def _placeholder(kind: Any) -> str:
+    item, count = _items(kind)
+    return "none" if type(None) in _options(kind) or (item and count is None) else ""
+
+
+def _show(value: Any, kind: Any) -> str:
+    if isinstance(value, tuple) and _items(kind)[0]:
+        return ", ".join(map(str, value))
     return "" if value is None else value if isinstance(value, str) else repr(value)
 
 
 def _parse(text: str, kind: Any) -> Any:
     """The value that was typed; what is no number or tuple stays text, for the class to refuse by name."""
-    text = text.strip()
-    options = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    text, options = text.strip(), _options(kind)
     if type(None) in options and text.lower() in ("", "none"):
         return None
     if str in options:
         return text
+    if _items(kind)[0]:
+        return _parse_items(text, *_items(kind))
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError):
@@ -146,3 +167,31 @@ def _parse(text: str, kind: Any) -> Any:
     if float not in options and int in options and isinstance(value, numbers.Real) and float(value).is_integer():
         return int(value)  # 1e6 steps
     return value
+
+
+def _parse_items(text: str, item: type, count: int | None) -> tuple:
+    """``"1.5, 1.6"`` -> (1.5, 1.6); a Python tuple will do, too. Commas within brackets part nothing, as in the SMARTS [C,N]."""
+    row: Any = None
+    with contextlib.suppress(ValueError, SyntaxError):
+        row = ast.literal_eval(text)
+    if not (isinstance(row, tuple) and all(isinstance(value, (int, float) if item is float else item) for value in row)):
+        parts = [] if text.lower() == "none" else [part.strip() for part in _split(text) if part.strip()]
+        try:
+            row = tuple(map(item, parts))
+        except ValueError:
+            raise ValueError("write numbers parted by commas, such as 1, 2, 3.") from None
+    if count is not None and len(row) != count:
+        raise ValueError(f"write {count} values parted by commas.")
+    return row
+
+
+def _split(text: str) -> list[str]:
+    """Parts between the commas that stand in no bracket."""
+    depth, parts = 0, [""]
+    for letter in text:
+        depth += (letter in "([{") - (letter in ")]}")
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
