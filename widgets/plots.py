@@ -8,6 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from widgets.frame import ACCENT, BEAD_COLOURS, FREE_COLOUR
 from workbench import units
+from workbench.noise import Noise
 from workbench.types import Mapping, Observation, System
 
 GREY = "#777777"
@@ -59,19 +60,50 @@ def _narrow(ax: Any) -> bool:
     return low > 0 and high / low < 4
 
 
-def series(history: dict[str, Sequence], name: str, label: str, ax: Any) -> Any:
-    """One metric of a running job against its step, with the running mean."""
-    steps = np.asarray(history.get("step", ()), float)
-    values = np.array([np.nan if v is None else v for v in history.get(name, ())], float)
-    ax.plot(steps[: len(values)], values, color="#BBBBBB", lw=0.8)
-    good = np.isfinite(values)
-    if good.any():
-        ax.plot(
-            steps[: len(values)][good], np.cumsum(values[good]) / np.arange(1, good.sum() + 1), color=ACCENT, lw=1.8, label="running mean"
-        )
-        ax.legend(frameon=False, loc="upper right")
-    ax.set_xlabel("frame")
+def series(history: dict[str, Sequence], name: str, label: str, ax: Any, *, level: float | None = None) -> Any:
+    """One metric of a sampling against its time, with the running mean since the first kept frame; what lies before is shaded.
+
+    ``level`` is a line to compare with: experiment.
+    """
+    step, time, values = (np.array([np.nan if v is None else v for v in history.get(key, ())], float) for key in ("step", "time", name))
+    step, time, values = (array[: min(map(len, (step, time, values)))] for array in (step, time, values))
+    ax.plot(time, values, color="#BBBBBB", lw=0.8)
+    kept = np.isfinite(values) & (step > 0)
+    if kept.any():
+        mean = np.cumsum(values[kept]) / np.arange(1, kept.sum() + 1)
+        ax.plot(time[kept], mean, color=ACCENT, lw=1.8, label=f"running mean {_rounded(mean[-1], values[kept].std())}")
+    if (step == 0).any():
+        ax.axvspan(0, time[step == 0].max(), color="#EEEEEE", lw=0, zorder=0, label="equilibration")
+    if level is not None:
+        ax.axhline(level, color=BEAD_COLOURS[1], ls="--", lw=1.5, label="experiment")
+    ax.margins(x=0)
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=4))
+    ax.yaxis.set_major_locator(MaxNLocator(nbins=6))
+    ax.set_xlabel("time [ps]")
     ax.set_ylabel(label)
+    ax.legend(fontsize=7.5, loc="best", framealpha=0.85, edgecolor="none")
+    return _plain(ax)
+
+
+def _rounded(value: float, spread: float) -> str:
+    """``(300.4, 12.0)`` -> ``"300"``: no digits below the second of the spread."""
+    return f"{value:.{min(6, max(0, 1 - int(np.floor(np.log10(spread)))))}f}" if spread > 0 else f"{value:.6g}"
+
+
+def noise(measured: Noise, ax: Any) -> Any:
+    """The share of noise in the force on every bead as a bar from the least to the most, with the numbers; whiskers are their errors."""
+    beads = np.arange(len(measured.names))
+    least, most = 100 * measured.least, 100 * measured.most
+    colours = [BEAD_COLOURS[bead % len(BEAD_COLOURS)] for bead in beads]
+    ax.barh(beads, np.maximum(most - least, 0.5), left=least, height=0.55, color=colours, alpha=0.75)
+    for edge, error in ((least, 100 * measured.least_error), (most, 100 * measured.most_error)):
+        ax.errorbar(edge, beads, xerr=error, fmt="none", ecolor="black", elinewidth=1, capsize=2.5)
+    for bead in beads:
+        ax.text(1.01, bead, f"{least[bead]:.0f} to {most[bead]:.0f} %", va="center", transform=ax.get_yaxis_transform(), fontsize=9)
+    ax.set_yticks(beads, measured.names)
+    ax.set_ylim(len(beads) - 0.5, -0.5)
+    ax.set_xlim(0, 100)
+    ax.set_xlabel("share of the force that is noise [%], least to most")
     return _plain(ax)
 
 
