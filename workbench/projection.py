@@ -18,7 +18,7 @@ import scipy.sparse
 
 from workbench import force_maps, store, units
 from workbench.recorder import allocate
-from workbench.types import Mapping, ReferenceData, System, Trajectory
+from workbench.types import Beads, Mapping, ReferenceData, System, Trajectory
 
 CHUNK_BYTES = 32 << 20
 
@@ -65,9 +65,9 @@ def project(all_atom: Trajectory, mapping: Mapping, *, force_map: str = "basic",
         return data if folder is None else store.load(store.save(data, folder))
 
 
-def whole(positions: np.ndarray, box: np.ndarray, system: System) -> np.ndarray:
+def whole(positions: np.ndarray, box: np.ndarray, system: System | Beads) -> np.ndarray:
     """Positions (F, N, 3) [nm] with every molecule in one piece, walking along its bonds by the minimum image in ``box`` (F, 3)."""
-    return _make_whole(np.array(positions, np.float64), np.asarray(box, np.float64), _bond_tree(system, np.arange(system.n_atoms)))
+    return _make_whole(np.array(positions, np.float64), np.asarray(box, np.float64), _bond_tree(system, np.arange(len(system.molecule))))
 
 
 def _make_whole(positions: np.ndarray, box: np.ndarray, tree: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
@@ -78,7 +78,7 @@ def _make_whole(positions: np.ndarray, box: np.ndarray, tree: list[tuple[np.ndar
     return positions
 
 
-def _bond_tree(system: System, atoms: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+def _bond_tree(system: System | Beads, atoms: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """Atoms one bond further from the first of their molecule, with the atom they hang on, level by level; indices into ``atoms``.
 
     ``atoms`` are those of whole molecules. Atoms without bonds (virtual sites) hang on the first of their molecule.

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from workbench import geometry
-from workbench.types import State, Trajectory
+from workbench import geometry, projection
+from workbench.types import Beads, Observation, ReferenceData, State, System, Trajectory
 
 MEASURES = {2: geometry.distances, 3: geometry.angles, 4: geometry.dihedrals}
 
@@ -75,6 +75,50 @@ def check_beads(terms: tuple[tuple[int, ...], ...], n_particles: int) -> None:
             raise ValueError(f"beads {term}: the trajectory has beads 0 to {n_particles - 1}.")
         if len(set(term)) < len(term):
             raise ValueError(f"beads {term}: a bead is named twice.")
+
+
+def topology(trajectory: Trajectory) -> System | Beads:
+    """The atoms or beads that these frames hold. Raises ``ValueError`` where the trajectory does not know."""
+    known = trajectory.beads if isinstance(trajectory, ReferenceData) else trajectory.system
+    if known is None:
+        raise ValueError("this trajectory does not know its particles: give it its system by dataclasses.replace(trajectory, system=...).")
+    return known
+
+
+def masses(trajectory: Trajectory) -> np.ndarray:
+    """Mass of every particle [amu], (N,). Raises ``ValueError`` as :func:`topology`."""
+    return topology(trajectory).masses
+
+
+def molecules(trajectory: Trajectory) -> np.ndarray:
+    """Index of the molecule of every particle, (N,), ascending. Raises ``ValueError`` as :func:`topology`."""
+    return topology(trajectory).molecule
+
+
+def whole(trajectory: Trajectory) -> Iterator[tuple[slice, np.ndarray]]:
+    """Positions with every molecule in one piece, by chunks: frames (slice) and positions (f, N, 3) [nm]."""
+    known = topology(trajectory)
+    size = max(1, 1_000_000 // trajectory.n_particles)
+    for start in range(0, len(trajectory), size):
+        frames = slice(start, min(start + size, len(trajectory)))
+        positions = np.array(trajectory.positions[frames], np.float64)
+        yield frames, positions if trajectory.box is None else projection.whole(positions, trajectory.box[frames], known)
+
+
+def root_mean_square(trajectory: Trajectory, squared: np.ndarray, n_blocks: int, name: str, unit: str) -> Observation:
+    """sqrt(<s>) of the per-frame values ``squared`` (F,) with its standard error over blocks, to first order."""
+    labels = block_labels(trajectory, n_blocks)
+    mean, spread = ratio(np.bincount(labels, weights=squared), np.bincount(labels).astype(float))
+    value = np.sqrt(mean)
+    return Observation(
+        name=name,
+        x=(),
+        value=value,
+        error=spread / (2 * value) if value > 0 else spread,
+        unit=unit,
+        n_effective=float(min(len(trajectory), squared.var() / spread**2)) if spread > 0 else float(len(trajectory)),
+        state=one_state(trajectory),
+    )
 
 
 def one_state(trajectory: Trajectory) -> State:

@@ -1,0 +1,36 @@
+"""Mass density of a periodic box: rho = sum_i m_i / V.
+
+The error is over blocks of frames (Flyvbjerg and Petersen, J. Chem. Phys. 91, 461 (1989)).
+"""
+
+import numpy as np
+
+from workbench import units
+from workbench.observables import _base
+from workbench.settings import field, settings
+from workbench.types import Observation, Trajectory
+
+
+@settings
+class Settings:
+    """How the error is found."""
+
+    n_blocks: int = field(10, "Number of blocks for the error.", bounds=(2, None))
+
+
+def compute(trajectory: Trajectory, settings: Settings = Settings()) -> Observation:  # noqa: B008 - frozen
+    """Mean density [g/cm^3] with its standard error. Raises ``ValueError`` without a box, and where masses are not known."""
+    if trajectory.box is None:
+        raise ValueError("the trajectory has no box, and so no density.")
+    instant = _base.masses(trajectory).sum() / np.prod(np.asarray(trajectory.box, np.float64), axis=1) / units.GRAM_PER_CM3
+    labels = _base.block_labels(trajectory, settings.n_blocks)
+    value, error = _base.ratio(np.bincount(labels, weights=instant), np.bincount(labels).astype(float))
+    return Observation(
+        name="density",
+        x=(),
+        value=value,
+        error=error,
+        unit="g/cm^3",
+        n_effective=float(min(len(trajectory), instant.var() / error**2)) if error > 0 else float(len(trajectory)),
+        state=_base.one_state(trajectory),
+    )
