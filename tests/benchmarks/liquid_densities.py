@@ -22,8 +22,8 @@ LIQUIDS = (
     *("ionic_liquid", "polymer_melt", "stillinger_weber_fluid"),
 )
 WATERS = ("water_tip3p", "water_spce", "water_tip4p2005", "heavy_water")
-LARGE = ("toluene", "hexane", "aniline", "dimethyl_carbonate", "dimethylformamide", "propane")
-OPTIONS = {name: {"n_molecules": 216, "temperature": 298.15} for name in WATERS} | {name: {"n_molecules": 100} for name in LARGE}
+SIZES = {"propane": 100, "hexane": 100, **dict.fromkeys(("toluene", "aniline", "dimethyl_carbonate", "dimethylformamide"), 64)}
+OPTIONS = {name: {"n_molecules": 216, "temperature": 298.15} for name in WATERS} | {name: {"n_molecules": n} for name, n in SIZES.items()}
 """Where the defaults of a liquid do not serve; the cut-off is 0.9 nm throughout."""
 TIMESTEPS = {"carbon_monoxide": 4.0, "fluorine": 4.0, "stillinger_weber_fluid": 5.0}
 """Time steps other than 2 fs [fs]."""
