@@ -1,5 +1,9 @@
-"""A mapping as readable JSON: beads with their atoms and weights, per kind of molecule."""
+"""A mapping as readable JSON: beads with their atoms and weights, per kind of molecule.
 
+Version 1 knows one linear decoder, a list (n, b); version 2, written only where it is needed, a decoder for every kind of molecule.
+"""
+
+import dataclasses
 import json
 
 import numpy as np
@@ -7,6 +11,7 @@ import numpy as np
 from workbench import types
 
 FORMAT = "cg-workbench mapping"
+VERSION = 2
 
 
 def dumps(mapping: types.Mapping) -> str:
@@ -27,8 +32,11 @@ def dumps(mapping: types.Mapping) -> str:
         }
         for template in mapping.templates
     ]
-    decoder = None if mapping.decoder is None else mapping.decoder.tolist()
-    return json.dumps({"format": FORMAT, "version": 1, "molecules": molecules, "decoder": decoder}, indent=2)
+    if isinstance(mapping.decoder, tuple):
+        version, decoder = 2, [d and {f.name: getattr(d, f.name).tolist() for f in dataclasses.fields(d)} for d in mapping.decoder]
+    else:
+        version, decoder = 1, None if mapping.decoder is None else mapping.decoder.tolist()
+    return json.dumps({"format": FORMAT, "version": version, "molecules": molecules, "decoder": decoder}, indent=2)
 
 
 def loads(text: str, where: str = "this text") -> types.Mapping:
@@ -39,9 +47,15 @@ def loads(text: str, where: str = "this text") -> types.Mapping:
         raise ValueError(f"{where} is not JSON ({error}).") from None
     if not isinstance(body, dict) or body.get("format") != FORMAT:
         raise ValueError(f'{where} is not a mapping of this workbench (no "format": "{FORMAT}").')
+    if body.get("version") not in (1, VERSION):
+        raise ValueError(f"{where} is a mapping of version {body.get('version')!r} and this workbench reads up to {VERSION}: update it.")
     try:
         templates = tuple(_template(m) for m in body["molecules"])
-        decoder = None if body.get("decoder") is None else np.array(body["decoder"], float)
+        decoder = body.get("decoder")
+        if decoder is not None and body["version"] == 1:
+            decoder = np.array(decoder, float)
+        elif decoder is not None:
+            decoder = tuple(d and types.Decoder(**{name: np.array(values, float) for name, values in d.items()}) for d in decoder)
     except (KeyError, TypeError, IndexError) as error:
         raise ValueError(f"{where}: the mapping lacks or misspells {error}.") from None
     return types.Mapping(templates=templates, decoder=decoder)

@@ -6,13 +6,14 @@ elementary charge. Boxes are orthorhombic, given as three lengths.
 
 from workbench.types._fields import noun
 from workbench.types.beads import Beads
-from workbench.types.mapping import Mapping, Template
+from workbench.types.mapping import Decoder, Mapping, Template
 from workbench.types.results import Fit, Observation, Target
 from workbench.types.system import State, System
 from workbench.types.trajectory import ReferenceData, Start, Trajectory
 
 __all__ = [
     "Beads",
+    "Decoder",
     "Fit",
     "Mapping",
     "Observation",

@@ -45,24 +45,56 @@ class Template:
 
 
 @noun
+class Decoder:
+    """From the beads of a molecule back to its atoms: linear once the beads are superposed on ``reference``.
+
+    With the beads at X, c their centre and R the rotation that brings ``reference`` closest to X - c, the atoms are expected at
+    c + R (atoms + response (R^T (X - c) - reference)).
+    """
+
+    reference: np.ndarray
+    """Beads [nm], centred, (b, 3)."""
+    atoms: np.ndarray
+    """Where the atoms are when the beads are there [nm], (n, 3)."""
+    response: np.ndarray
+    """How atoms follow beads, (n, 3, b, 3)."""
+    spread: np.ndarray
+    """Root-mean-square distance of every atom from where it is expected [nm], (n,)."""
+
+    def __post_init__(self):
+        n, b = len(np.atleast_1d(self.atoms)), len(np.atleast_1d(self.reference))
+        for name, shape in (("reference", (b, 3)), ("atoms", (n, 3)), ("response", (n, 3, b, 3)), ("spread", (n,))):
+            check_array(self, name, shape)
+
+
+@noun
 class Mapping:
     """Which atoms make a bead: positions of beads are linear in those of atoms."""
 
     templates: tuple[Template, ...]
     """One for every kind of molecule that is kept; a kind without one (a solvent) is left out of the model."""
-    decoder: np.ndarray | None = None
-    """Linear map from the beads of the one kind of molecule back to its atoms, (n, b), or None."""
+    decoder: np.ndarray | tuple[Decoder | None, ...] | None = None
+    """From beads back to atoms: a linear map for the one (or first) kind of molecule, (n, b), or a :class:`Decoder` for each, or None."""
 
     def __post_init__(self):
         if not self.templates:
             raise ValueError("a mapping needs at least one bead.")
-        if self.decoder is not None:
+        if isinstance(self.decoder, (tuple, list)) and all(d is None or isinstance(d, Decoder) for d in self.decoder):
+            object.__setattr__(self, "decoder", tuple(self.decoder))
+            if len(self.decoder) != len(self.templates):
+                raise ValueError(f"Mapping.decoder has {len(self.decoder)} entries for {len(self.templates)} kinds of molecule.")
+            for template, decoder in zip(self.templates, self.decoder, strict=True):
+                b, n = template.weights.shape
+                if decoder is not None and (len(decoder.reference), len(decoder.atoms)) != (b, n):
+                    has = f"{len(decoder.reference)} beads and {len(decoder.atoms)} atoms"
+                    raise ValueError(f"a decoder of the mapping has {has}; the molecule has {b} and {n}.")
+        elif self.decoder is not None:
             check_array(self, "decoder", self.templates[0].weights.shape[::-1])
 
     def expand(self, system: System) -> scipy.sparse.csr_array:
         """The matrix of the whole system, (B, N). Raises ``ValueError`` where no molecule of ``system`` fits."""
         rows, columns, values, first = [], [], [], 0
-        for template, atoms in self._copies(system):
+        for template, atoms in self.copies(system):
             bead, atom = np.nonzero(template.weights)
             rows.append(first + bead)
             columns.append(atoms[atom])
@@ -74,10 +106,10 @@ class Mapping:
     def beads(self, system: System) -> Beads:
         """Bead topology: two beads are bonded where atoms nearest to them (along bonds) are bonded to each other."""
         names, types, masses, charges, molecule, bonds = [], [], [], [], [], []
-        neighbours, partial = _neighbours(system), system.partial_charges()
-        for template, atoms in self._copies(system):
+        neighbours, partial = neighbours_of(system), system.partial_charges()
+        for template, atoms in self.copies(system):
             first = len(names)
-            owner = _nearest_bead(template, atoms, neighbours)
+            owner = nearest_bead(template, atoms, neighbours)
             names += template.names
             types += template.types
             molecule += [int(system.molecule[atoms[0]])] * len(template.names)
@@ -95,7 +127,7 @@ class Mapping:
         _, dense = np.unique(molecule, return_inverse=True)
         return Beads.from_bonds(names=names, types=types, masses=masses, charges=charges, molecule=dense, bonds=bonds)
 
-    def _copies(self, system: System) -> Iterator[tuple[Template, np.ndarray]]:
+    def copies(self, system: System) -> Iterator[tuple[Template, np.ndarray]]:
         """Every mapped molecule in the order of the system, with its template and its atoms."""
         kinds = system.kinds()
         known = {t.topology: t for t in self.templates}
@@ -113,7 +145,8 @@ class Mapping:
             yield template, atoms
 
 
-def _neighbours(system: System) -> list[list[int]]:
+def neighbours_of(system: System) -> list[list[int]]:
+    """Bonded atoms of every atom."""
     neighbours: list[list[int]] = [[] for _ in range(system.n_atoms)]
     for i, j in system.bonds:
         neighbours[i].append(int(j))
@@ -121,7 +154,7 @@ def _neighbours(system: System) -> list[list[int]]:
     return neighbours
 
 
-def _nearest_bead(template: Template, atoms: np.ndarray, neighbours: list[list[int]]) -> dict[int, int]:
+def nearest_bead(template: Template, atoms: np.ndarray, neighbours: list[list[int]]) -> dict[int, int]:
     """Owner of every atom: the bead it weighs most in, else the one fewest bonds away (lowest bead first)."""
     owner = {int(atoms[a]): int(template.weights[:, a].argmax()) for a in range(len(atoms)) if template.weights[:, a].any()}
     edge = sorted(owner, key=lambda atom: (owner[atom], atom))
