@@ -56,8 +56,9 @@ def test_a_decoder_learns_a_molecule_whose_atoms_follow_its_beads():
     learned = _decoder.fit(beads[:400], places[:400])
     left = np.linalg.norm(_decoder.expected(learned, beads[400:]) - places[400:], axis=2)
     assert left.max() < 5e-4 and learned.spread.max() < 2e-4  # of the second order: the mean shape is not quite the known one
-    turned = _decoder.expected(learned, beads[:5] @ q[0] + 1.0)
-    np.testing.assert_allclose(turned, _decoder.expected(learned, beads[:5]) @ q[0] + 1.0, atol=1e-10)
+    q = turns(1)[0]
+    turned = _decoder.expected(learned, beads[:5] @ q + 1.0)
+    np.testing.assert_allclose(turned, _decoder.expected(learned, beads[:5]) @ q + 1.0, atol=1e-10)
 
 
 @pytest.mark.parametrize("n_beads", [1, 2])
