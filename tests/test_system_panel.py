@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import widgets
-from widgets import aside, smiles_preview
+from widgets import aside
+from widgets.smiles_preview import SmilesPreview, drawn
 from workbench import rooms, systems
 from workbench.systems import files, smiles
 
@@ -55,7 +56,7 @@ def test_every_system_of_the_library_has_its_form(panel):
 
 def test_a_smiles_is_drawn_as_it_is_typed(panel):
     panel.kind.value = "SMILES"
-    field, preview = panel.form._inputs["smiles"], panel.source.children[0]
+    field, (preview,) = panel.form._inputs["smiles"], [made for made in panel.form.children if isinstance(made, SmilesPreview)]
     assert "<svg" in preview.value and "C₂H₆O" in preview.value
     field.value = "CO.O.O"
     assert "CH₄O + 2 H₂O" in preview.value and not panel.load.disabled
@@ -67,7 +68,7 @@ def test_a_smiles_is_drawn_as_it_is_typed(panel):
 
 @pytest.mark.parametrize("text,formula", [("[Ca+2]", "Ca²⁺"), ("[Cl-]", "Cl⁻"), ("c1ccccc1", "C₆H₆")])
 def test_formulas_are_written_as_in_print(text, formula):
-    assert formula in smiles_preview.drawn(text)
+    assert formula in drawn(text)
 
 
 def test_a_molecule_loads_in_under_a_second_and_says_its_force_field(panel):
@@ -98,7 +99,7 @@ def test_uploaded_files_become_system_and_frames_and_are_there_again(panel, tmp_
     assert panel.form.value.topology == "runs/uploads/water.gro" and panel.form.value.trajectory == "runs/uploads/water.trr"
     assert (tmp_path / "runs" / "uploads" / "water.trr").read_bytes() == (DATA / "water.trr").read_bytes()
     panel.load.click()
-    assert "3 frames from water.trr, with forces, already in nm, ps and kJ/mol." in said(panel)
+    assert "3 frames from water.trr, with forces, in nm, ps and kJ/mol as in the file." in said(panel)
     session = panel.session
     assert session.has("all_atom") and session.all_atom.system is not None
     names = {}

@@ -31,5 +31,5 @@ def _reading(settings: Any) -> tuple[dict[str, Any], str]:
     if source.cut:
         options["n_frames"] = source.some_forces or source.n_frames
         said += "; the file ends in the middle of the next one"
-    unit = "already in nm, ps and kJ/mol" if source.unit == "nm" else f"converted from {source.unit} to nm, ps and kJ/mol"
+    unit = "in nm, ps and kJ/mol as in the file" if source.unit == "nm" else f"converted from {source.unit} to nm, ps and kJ/mol"
     return options, f"{said}, {unit}"

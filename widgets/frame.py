@@ -19,7 +19,7 @@ CSS = """<style>
 .cgw .widget-inline-hbox {align-items: center}
 .cgw .widget-checkbox label {display: flex; align-items: center; gap: 6px}
 .cgw .jupyter-widget-Collapse-header {padding: 3px 10px; font-weight: normal; font-size: 12px}
-.cgw .jupyter-widget-Collapse-contents {padding: 4px}
+.cgw .jupyter-widget-Collapse-contents {padding: 4px; overflow: hidden}
 .cgw-line {align-items: center; gap: 4px}
 .cgw-body {display: flex; flex-flow: row nowrap; gap: 14px; align-items: stretch}
 .cgw-picture {flex: 2 1 0; min-width: 0; max-height: var(--cgw-height); overflow: hidden auto}
@@ -48,6 +48,10 @@ CSS = """<style>
 .cgw-bad {color: #A33B00; font-weight: 600}
 .cgw-head {font-weight: 600; margin: 2px 0 4px}
 .cgw-help {color: var(--jp-ui-font-color2); font-size: 11px; line-height: 1.25; margin: -2px 0 5px}
+.cgw-preview svg {max-width: 100%; height: auto; display: block; margin: auto}
+.cgw-preview .cgw-note {text-align: center}
+.cgw-sources {margin-bottom: 5px}
+.cgw-sources .widget-toggle-button.mod-active {background: #0072B2; color: white}
 .cgw-code pre {background: var(--jp-layout-color2); padding: 8px 10px; margin: 4px 0; font-size: 12px; line-height: 1.4;
   white-space: pre-wrap; overflow-wrap: anywhere; user-select: all}
 .cgw-code button {border: 1px solid var(--jp-border-color1); background: var(--jp-layout-color1); border-radius: 3px; cursor: pointer}

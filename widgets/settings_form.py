@@ -17,12 +17,13 @@ from widgets import frame
 
 
 class SettingsForm(ipw.VBox):
-    """Fields of a ``Settings`` class. ``hidden`` names fields that the panel sets itself and the form leaves out."""
+    """Fields of a ``Settings`` class. ``hidden`` names fields that the panel sets itself and the form leaves out; ``below`` what is
+    shown under a field."""
 
     value = traitlets.Any(None, allow_none=True, help="The Settings, or None while something is wrong.")
     error = traitlets.Unicode("", help="One sentence of what is wrong, or ''.")
 
-    def __init__(self, start: Any, *, hidden: tuple[str, ...] = ()):
+    def __init__(self, start: Any, *, hidden: tuple[str, ...] = (), below: dict[str, ipw.Widget] | None = None):
         self.start = start if not isinstance(start, type) else start()
         self._hints = typing.get_type_hints(type(self.start))
         self._inputs: dict[str, Any] = {}
@@ -31,7 +32,7 @@ class SettingsForm(ipw.VBox):
         rows: list[ipw.Widget] = []
         for field in dataclasses.fields(self.start):
             if field.name not in hidden:
-                rows += self._row(field)
+                rows += [*self._row(field), *([below[field.name]] if below and field.name in below else [])]
         self._complaint = ipw.HTML()
         self.children = [*rows, self._complaint]
         self.add_class("cgw-fields")
@@ -57,10 +58,12 @@ class SettingsForm(ipw.VBox):
         made.add_class(f"cgw-field-{field.name}")
         made.observe(lambda _: self._read(), "value")
         self._inputs[field.name] = made
-        unit = f" [{meta['unit']}]" if meta.get("unit") else ""
+        unit = f" [{meta['unit'].replace('^2', '²').replace('^3', '³')}]" if meta.get("unit") else ""
         label = ipw.HTML(frame.text(_label(field.name) + unit, "plain"), layout=ipw.Layout(width="52%"))
         label.tooltip = hover
-        return [ipw.HBox([label, made]), ipw.HTML(frame.text(hover, "help"))]
+        long = isinstance(made, ipw.Text) and str in (*_options(kind), _items(kind)[0])  # paths and names need the whole width
+        made.layout.width = "98%" if long else made.layout.width
+        return [(ipw.VBox if long else ipw.HBox)([label, made]), ipw.HTML(frame.text(hover, "help"))]
 
     def set(self, settings: Any) -> None:
         """Show other values."""

@@ -11,7 +11,7 @@ from rdkit.Chem.Draw import rdMolDraw2D
 from widgets import frame
 from workbench.systems import smiles as _smiles
 
-WIDTH, HEIGHT = 280, 130
+WIDTH, HEIGHT = 280, 110
 MOST = 4
 """Most kinds of molecule that are drawn."""
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")

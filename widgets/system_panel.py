@@ -120,6 +120,7 @@ class SystemPanel(frame.Panel):
         system = self.session.system
         if system is None:
             self.image.value = frame.png(lambda ax: plots.message(HINT.rstrip("."), ax))
+            self.view.children = [ipw.HTML(frame.text("the system will be shown here."))]
             self.status.say(HINT)
             return
         copies = next(iter(system.kinds().values()))

@@ -19,17 +19,25 @@ OTHERS = {"smiles": "SMILES", "files": "files"}
 
 
 class Source(ipw.VBox):
-    """The form of the file ``name``, below the widgets ``above``. ``changed()`` is called whenever ``error`` or the Settings may differ.
+    """The form of the file ``name``, under the widgets ``above`` and with those ``below`` a field.
 
-    ``refuse(settings)`` says why Settings that are valid cannot be loaded, or ''.
+    ``changed()`` is called whenever ``error`` or the Settings may differ; ``refuse(settings)`` says why valid ones cannot be loaded, or ''.
     """
 
     name = traitlets.Unicode()
     error = traitlets.Unicode("", help="Why this cannot be loaded, or ''.")
 
-    def __init__(self, name: str, above: Sequence[ipw.Widget], changed: Callable[[], None], refuse: Callable[[Any], str] = lambda _: ""):
+    def __init__(
+        self,
+        name: str,
+        changed: Callable[[], None],
+        *,
+        above: Sequence[ipw.Widget] = (),
+        below: dict[str, ipw.Widget] | None = None,
+        refuse: Callable[[Any], str] = lambda _: "",
+    ):
         super().__init__()
-        self._above, self._changed, self._refuse = above, changed, refuse
+        self._changed, self._above, self._below, self._refuse = changed, above, below, refuse
         self.observe(lambda _: self.recall(self.name), "name")
         self.name = name
 
@@ -37,7 +45,8 @@ class Source(ipw.VBox):
         """Show the form of the file ``name``, with the options that it was loaded with where they are given."""
         self.name = name
         method = rooms.method("systems", name)
-        self.form = SettingsForm(method.Settings() if options is None else _settings.from_dict(method.Settings, options))
+        start = method.Settings() if options is None else _settings.from_dict(method.Settings, options)
+        self.form = SettingsForm(start, below=self._below)
         self.form.observe(lambda _: self._edited(), ["value", "error"])
         about = " ".join(method.__doc__.split("\n\n")[0].split())
         self.children = [*self._above, ipw.HTML(frame.text(about, "help")), self.form]
@@ -53,7 +62,7 @@ def library(changed: Callable[[], None]) -> Source:
     names = [name for name in rooms.available("systems") if name not in OTHERS]
     choice = ipw.Dropdown(options=[(name.replace("_", " "), name) for name in names], layout=ipw.Layout(width="98%"))
     choice.add_class("cgw-field-library")
-    source = Source(choice.value, [choice], changed)
+    source = Source(choice.value, changed, above=[choice])
     traitlets.link((choice, "value"), (source, "name"))
     return source
 
@@ -61,7 +70,7 @@ def library(changed: Callable[[], None]) -> Source:
 def smiles(changed: Callable[[], None]) -> Source:
     """A SMILES that is typed, with its picture."""
     preview = SmilesPreview()
-    return Source("smiles", [preview], changed, lambda settings: preview.show(settings.smiles))
+    return Source("smiles", changed, below={"smiles": preview}, refuse=lambda settings: preview.show(settings.smiles))
 
 
 def files(changed: Callable[[], None], folder: pathlib.Path) -> Source:
@@ -69,7 +78,11 @@ def files(changed: Callable[[], None], folder: pathlib.Path) -> Source:
     note = ipw.HTML(frame.text("or type paths on the machine that runs this notebook: best for large files.", "help"))
     upload = ipw.FileUpload(multiple=True, description="Upload topology and trajectory", layout=ipw.Layout(width="98%"))
     upload.tooltip = "One file or several at once; what each is follows from its ending."
-    source = Source("files", [upload, note], changed, lambda settings: "" if settings.topology else "Choose a topology file first.")
+
+    def refuse(settings: Any) -> str:
+        return "" if settings.topology else "Choose a topology file first."
+
+    source = Source("files", changed, above=[upload, note], refuse=refuse)
 
     def keep(change: dict) -> None:
         if change["new"]:
