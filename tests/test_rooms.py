@@ -43,7 +43,7 @@ def test_every_method_speaks_settings_and_one_verb(room, name):
 
 
 def test_an_unknown_method_is_refused_by_name():
-    with pytest.raises(ValueError, match="there is no method 'by_magic' in mappings; it has by_pick, by_residue"):
+    with pytest.raises(ValueError, match="there is no method 'by_magic' in mappings; it has autoencoder, by_pick"):
         rooms.method("mappings", "by_magic")
     with pytest.raises(AttributeError, match="has no attribute 'by_magic'"):
         _ = mappings.by_magic
