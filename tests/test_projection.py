@@ -111,9 +111,12 @@ def test_atoms_and_beads_have_the_same_pressure(dipeptide, backbone, peptide_fra
     np.testing.assert_allclose(beads.virial[:, 0, 1], virial[:, 0, 1])
 
 
-def test_a_virial_with_rigid_constraints_is_refused(water_frames, centres):
-    with pytest.raises(ValueError, match="rigid constraints has no simple ideal term"):
-        projection.project(dataclasses.replace(water_frames, virial=np.zeros((4, 3, 3))), centres)
+def test_rigid_water_as_one_bead_a_molecule_has_the_pressure_of_its_atoms(water, centres):
+    settings = reference.Settings(n_frames=3, interval_ps=0.02, equilibration_ps=0.1, timestep_fs=2.0, virial=True)
+    frames = reference.sample(water, settings)
+    beads = projection.project(frames, centres)
+    kt = units.thermal_energy(300.0) * np.eye(3)
+    np.testing.assert_allclose(64 * kt + beads.virial, 192 * kt + frames.virial, rtol=1e-12)
 
 
 def test_pieces_give_the_same_bits(water_frames, centres, monkeypatch):

@@ -185,8 +185,10 @@ def test_an_ideal_gas_at_constant_pressure_has_its_volume():
         platform="Reference",
         friction_per_ps=10.0,
     )
-    run = reference.sample(gas, settings)
+    densities = []
+    run = reference.sample(gas, settings, on_step=lambda frame, metrics: densities.append(metrics["density"]))
     volumes = run.box.prod(1)
+    np.testing.assert_allclose(densities[-4000:], 10 * 10.0 / volumes / units.GRAM_PER_CM3)
     blocks = volumes.reshape(20, -1).mean(1)
     error = blocks.std(ddof=1) / np.sqrt(20)
     assert error < 0.03 * volume

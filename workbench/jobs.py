@@ -27,7 +27,7 @@ import psutil
 
 from workbench import rooms, store
 
-MODULE_VERBS = {"reference": "sample"}
+MODULE_VERBS = {"reference": ("sample", "sample_states")}
 ROOM_VERBS = {"fitting": "fit", "simulation": "run"}
 STATES = ("running", "finished", "failed", "cancelled", "interrupted")
 WRITE_EVERY = 0.5
@@ -47,7 +47,7 @@ class Job:
     folder: pathlib.Path
     """Absolute path of the folder."""
     verb: str
-    """What runs: 'reference.sample', 'fitting.<method>' or 'simulation.<method>'."""
+    """What runs: 'reference.sample', 'reference.sample_states', 'fitting.<method>' or 'simulation.<method>'."""
     identity: str
     """Identity of verb, inputs and code."""
 
@@ -156,11 +156,11 @@ def find(root: Any) -> list[Job]:
 def _function(verb: str) -> Callable:
     """The function that ``verb`` names, or ``ValueError``."""
     room, _, method = str(verb).partition(".")
-    if room in MODULE_VERBS and method == MODULE_VERBS[room]:
+    if method in MODULE_VERBS.get(room, ()):
         return getattr(importlib.import_module(f"workbench.{room}"), method)
     if room in ROOM_VERBS:
         return getattr(rooms.method(room, method), ROOM_VERBS[room])
-    known = [f"{room}.{name}" for room, name in MODULE_VERBS.items()] + [f"{room}.<method>" for room in ROOM_VERBS]
+    known = [f"{room}.{name}" for room, names in MODULE_VERBS.items() for name in names] + [f"{room}.<method>" for room in ROOM_VERBS]
     raise ValueError(f"'{verb}' cannot run as a job: choose one of {', '.join(known)}.")
 
 

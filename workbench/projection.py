@@ -3,8 +3,9 @@
 Positions R_I = sum_i c_Ii r_i and velocities go by the mapping, forces F_I = sum_i w_Ii f_i by a force map of their own (see
 ``force_maps``): summed over the bead, summed over the molecule, or combined so that they are least noisy.
 
-The virial W = -dU/d(strain) gets its ideal term: a model with fewer particles has the pressure of the all-atom system,
-(N kBT + tr W / 3) / V, where W_beads = W_atoms + (N_atoms - N_beads) kBT on the diagonal; N_atoms counts atoms with mass.
+The virial gets its ideal term: a model with fewer particles has the pressure of the all-atom system, (N kBT + tr W / 3) / V, where
+W_beads = W_atoms + (N_atoms - N_beads) kBT on the diagonal; N_atoms counts atoms with mass. That of ``reference.sample`` comes from
+moving molecules as they are, so that rigid constraints, which act inside them, change nothing.
 """
 
 import contextlib
@@ -137,10 +138,6 @@ def _arrays(maps: dict, shape: tuple[int, ...], folder: Any) -> Iterator[dict[st
 
 def _bead_virial(all_atom: Trajectory, system: System, n_beads: int) -> np.ndarray:
     """The virial of the beads [kJ/mol], (F, 3, 3)."""
-    if len(system.constraints):
-        raise ValueError(
-            "projection.project: the virial of a system with rigid constraints has no simple ideal term: leave it out (virial=None)."
-        )
     temperatures = np.array([state.temperature for state in all_atom.states])
     per_frame = temperatures[np.zeros(len(all_atom), int) if all_atom.state is None else all_atom.state]
     ideal = (np.count_nonzero(system.masses) - n_beads) * units.BOLTZMANN * per_frame

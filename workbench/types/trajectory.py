@@ -32,7 +32,7 @@ class Trajectory:
     energy: np.ndarray | None = None
     """Potential energy [kJ/mol], (F,), or None."""
     virial: np.ndarray | None = None
-    """Virial -dU/d(strain) [kJ/mol], (F, 3, 3), or None."""
+    """Virial [kJ/mol], (F, 3, 3), such that the pressure tensor is (N kBT + virial)/V, N the number of particles with mass; or None."""
     states: tuple[State, ...] = (State(),)
     """The thermodynamic states."""
     parents: tuple[str, ...] = ()
