@@ -19,6 +19,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from workbench.mapping_score import MappingScore as MappingScore
+from workbench.mapping_score import score_mapping as score_mapping
 from workbench.observables import _base, bonded, free_energy, rdf
 from workbench.settings import field, settings
 from workbench.types import Observation, ReferenceData, Trajectory
