@@ -9,8 +9,8 @@ import re
 
 import numpy as np
 
-from workbench.mapping_files._beads import Bead, from_template, molecule_atoms, the_template, to_template, weights_of, weights_text
-from workbench.types import Mapping, System, Template
+from workbench.mapping_files._beads import Bead, from_template, the_template, to_template, weights_of, weights_text
+from workbench.types import Mapping, System
 
 NOTE = re.compile(r";\s*type=(?P<type>\S+)\s+weights=(?P<weights>\S+)\s*")
 PER_LINE = 15
@@ -53,17 +53,17 @@ def loads(text: str, system: System, molecule: int | None, weights: str, where: 
             if len(numbers_of) > 1:
                 raise ValueError(f"{where}: group '{name}' holds atoms of {len(numbers_of)} molecules: a bead belongs to one.")
             number = int(numbers_of[0])
-            start = molecule_atoms(system, number)[1][0]
+            start = int(np.searchsorted(system.molecule, number))
         name = name.removesuffix(f"@{number + 1}")
         bead = Bead(name=name, type=kind or name, atoms=tuple((atoms - start).tolist()), weights=share or weights)
         per_molecule.setdefault(number, []).append(bead)
-    templates: dict[str, Template] = {}
+    kind_of = {int(system.molecule[atoms[0]]): topology for topology, copies in system.kinds().items() for atoms in copies}
+    first: dict[str, int] = {}
     for number, beads in per_molecule.items():
-        template = to_template(system, number, beads, where)
-        known = templates.setdefault(template.topology, template)
-        if known is not template and (known.names != template.names or not np.array_equal(known.weights, template.weights)):
+        known = first.setdefault(kind_of.get(number, ""), number)
+        if beads != per_molecule[known]:
             raise ValueError(f"{where}: molecule {number + 1} has other beads than the first of its kind: like molecules have like beads.")
-    return Mapping(templates=tuple(templates.values()))
+    return Mapping(templates=tuple(to_template(system, number, per_molecule[number], where) for number in first.values()))
 
 
 def _groups(text: str, where: str) -> dict[str, tuple[list[int], str | None, str | tuple | None]]:
