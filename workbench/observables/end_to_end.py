@@ -22,7 +22,8 @@ class Settings:
 def compute(trajectory: Trajectory, settings: Settings = Settings()) -> Observation:  # noqa: B008 - frozen
     """sqrt(<R_ee^2>) [nm] with its standard error, over all molecules of atoms or beads, made whole across the box.
 
-    Raises ``ValueError`` where the trajectory knows neither its system nor its beads, and for ends that a molecule does not have.
+    Raises ``ValueError`` where the trajectory knows neither its system nor its beads, for ends that a molecule does not have, and
+    where none are named for a molecule without bonds.
     """
     molecule = _base.molecules(trajectory)
     starts = np.flatnonzero(np.r_[True, np.diff(molecule) > 0])
@@ -53,6 +54,8 @@ def _farthest(trajectory: Trajectory, starts: np.ndarray, sizes: np.ndarray) -> 
             graph.add_nodes_from(range(sizes[m]))
             one = max(networkx.single_source_shortest_path_length(graph, 0).items(), key=lambda item: (item[1], -item[0]))[0]
             other = max(networkx.single_source_shortest_path_length(graph, one).items(), key=lambda item: (item[1], -item[0]))[0]
+            if one == other:
+                raise ValueError(f"end_to_end: molecule {m} has no bonds, and so no ends: name them by Settings.ends.")
             known[key] = (one, other)
         ends.append(known[key])
     first, last = np.array(ends).T
