@@ -235,6 +235,22 @@ def test_refusals(ethane, frames, change, values, sentence):
         train(ethane, dataclasses.replace(frames, **change), **values)
 
 
-def test_frames_are_needed_and_must_move(ethane):
+def test_frames_are_needed(ethane):
     with pytest.raises(ValueError, match="learns from frames: give it a trajectory of 'drawn', as"):
         autoencoder.build(ethane, None, autoencoder.Settings())
+
+
+def test_forces_must_be_whole():
+    water = systems.load("water_tip4p2005")
+    run = Trajectory(positions=water.positions[None], forces=water.positions[None], box=water.box[None])
+    with pytest.raises(ValueError, match="lack those of the rigid constraints of 'water_tip4p2005': sample it flexible or set rho=0"):
+        train(water, run, n_beads=3)
+
+
+def test_a_single_atom_is_a_bead():
+    rng = np.random.default_rng(0)
+    argon = _molecules.system("CCC", [], molecule=[0, 1, 2])
+    run = Trajectory(positions=rng.random((4, 3, 3)), forces=rng.random((4, 3, 3)))
+    training = train(argon, run, n_beads=1, n_epochs=2)
+    assert training.reconstruction[0] == 0 and training.force[0] == pytest.approx((run.forces**2).sum(2).mean())
+    np.testing.assert_allclose(training.mapping.decoder, [[1]])

@@ -22,7 +22,7 @@ def step(
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
     """Both losses (2, K) and the gradients of their weighted sum by ``logits`` (K, b, n) and ``decoder`` (K, n, b).
 
-    Averaged over the samples of ``gumbel`` (2, K, samples, b, n). Written by hand: four times as fast as autograd at this size.
+    Averaged over the samples of ``gumbel`` (2, K, samples, b, n). Written by hand: at this size autograd takes many times as long.
     """
     n, b = decoder.shape[1:]
     p = _softmax((logits[:, None] + gumbel[0]) / temperature)  # (K, samples, b, n)

@@ -24,13 +24,11 @@ import networkx
 import numpy as np
 
 from workbench import projection
-from workbench.mappings import _graph, _gumbel
+from workbench.mappings import _graph, _gumbel, _read_off
 from workbench.settings import field, settings
 from workbench.types import Mapping, System, Template, Trajectory, noun
 
 CHUNK_BYTES = 32 << 20
-RANK = 1e-10
-"""Relative size below which a direction that beads span counts as none."""
 
 
 @settings
@@ -40,7 +38,7 @@ class Settings:
     n_beads: int = field(3, "Number of beads a molecule.", bounds=(1, None))
     rho: float = field(
         5.7e-6,
-        "Weight of the mean squared bead force beside the reconstruction loss; 5.7e-6 is the published 1 in angstrom and kcal/mol.",
+        "Weight of the mean squared bead force; 5.7e-6 is the published 1 in angstrom and kcal/mol. Lower it where beads stay unused.",
         unit="nm^2/(kJ/mol/nm)^2",
         bounds=(0.0, None),
     )
@@ -111,8 +109,9 @@ def train(
 
     ``on_step(epoch, metrics)`` gets total, temperature and the medians over restarts of reconstruction [nm^2] and force
     [(kJ/mol/nm)^2]. One seed gives one result, bit for bit on one thread.
-    Raises ``ValueError`` for a trajectory that is missing, of another system or too short, forces that are missing or zero while rho is
-    not, several kinds of molecule with none chosen, a molecule that is not there or in pieces, and more beads than atoms.
+    Raises ``ValueError`` for a trajectory that is missing, of another system or too short; while rho is not zero, for forces that are
+    missing, zero or lack those of rigid constraints; for several kinds of molecule with none chosen, a molecule that is not there, and
+    more beads than atoms.
     """
     topology, copies = _molecule(system, settings)
     masses = system.masses[copies[0]]
@@ -130,8 +129,8 @@ def train(
     problem = (positions[inner], forces[inner], share[massive] / share[massive].mean())
     logits, history = _descend(*problem, settings, on_step)
     read = logits.argmax(1)  # (K, n)
-    beads = np.stack([_read_off(row, *problem, settings) for row in read])
-    reconstruction, force = _losses(beads, *problem, settings.n_beads)
+    beads = np.stack([_read_off.filled(row, *problem, settings.n_beads, settings.rho, settings.refine) for row in read])
+    reconstruction, force = _read_off.losses(beads, *problem, settings.n_beads)
     loss = reconstruction + settings.rho * force if settings.rho else reconstruction
     best = int(loss.argmin())
     assignments = np.full((len(read), len(masses)), -1)
@@ -197,6 +196,11 @@ def _check(system: System, trajectory: Trajectory | None, copies: np.ndarray, se
         raise ValueError(
             f"{len(trajectory)} frames of {n_copies} molecules cannot show how {n} atoms move: give at least {-(-n // (3 * n_copies))}."
         )
+    if settings.rho and np.isin(system.constraints, copies).any():
+        raise ValueError(
+            f"rho = {settings.rho:g} weighs bead forces, which lack those of the rigid constraints of '{system.name}': sample it flexible "
+            "or set rho=0."
+        )
     if settings.rho and trajectory.forces is None:
         raise ValueError(f"rho = {settings.rho:g} weighs bead forces, and this trajectory has none: sample it with forces or set rho=0.")
 
@@ -208,7 +212,7 @@ def _descend(
     n, b = len(positions), settings.n_beads
     draws = [np.random.default_rng(settings.seed + k) for k in range(settings.restarts)]
     logits, decoder = (np.stack([d.random(shape) for d in draws]) for shape in ((b, n), (n, b)))
-    unit = np.trace(positions) / n  # so that Adam meets numbers near 1
+    unit = np.trace(positions) / n or 1.0  # so that Adam meets numbers near 1
     adam = _gumbel.Adam((logits, decoder), settings.learning_rate)
     history: dict[str, list] = {"temperature": [], "reconstruction": [], "force": []}
     for epoch in range(settings.n_epochs):
@@ -229,46 +233,6 @@ def _descend(
     return logits, {name: np.array(values).T for name, values in history.items()}
 
 
-def _losses(beads: np.ndarray, positions: np.ndarray, forces: np.ndarray, share: np.ndarray, n_beads: int) -> tuple[np.ndarray, np.ndarray]:
-    """Reconstruction by the best decoder and mean squared force of maps ``beads`` (maps, n), each (maps,)."""
-    member = (beads[:, None] == np.arange(n_beads)[:, None]).astype(float)  # (maps, b, n)
-    weight = member * share
-    encoder = weight / np.maximum(weight.sum(-1, keepdims=True), np.finfo(float).tiny)
-    moved = encoder @ positions
-    spans = moved @ encoder.swapaxes(-1, -2)
-    kept = np.einsum("kij,kji->k", np.linalg.pinv(spans, rcond=RANK, hermitian=True), moved @ moved.swapaxes(-1, -2))
-    force = 3 * np.einsum("kbi,ij,kbj->k", member, forces, member, optimize=True) / n_beads
-    return np.maximum(np.trace(positions) - kept, 0) / len(positions), force
-
-
-def _read_off(beads: np.ndarray, positions: np.ndarray, forces: np.ndarray, share: np.ndarray, settings: Settings) -> np.ndarray:
-    """Bead of every atom (n,), all beads filled, and refined where wanted; beads are numbered by their first atoms."""
-
-    def judged(moves: list[tuple[int, int]]) -> tuple[float, np.ndarray]:
-        """Loss and beads of the best of these moves (atom, bead)."""
-        tried = np.repeat(beads[None], len(moves), axis=0)
-        for row, (atom, bead) in zip(tried, moves, strict=True):
-            row[atom] = bead
-        reconstruction, force = _losses(tried, positions, forces, share, settings.n_beads)
-        loss = reconstruction + settings.rho * force if settings.rho else reconstruction
-        return float(loss.min()), tried[loss.argmin()]
-
-    def spare() -> list[int]:
-        """Atoms that do not leave their bead empty."""
-        return [a for a in range(len(beads)) if (beads == beads[a]).sum() > 1]
-
-    for empty in sorted(set(range(settings.n_beads)) - set(beads.tolist())):
-        _, beads = judged([(a, empty) for a in spare()])
-    loss, _ = judged([(0, int(beads[0]))])
-    while settings.refine and (moves := [(a, b) for a in spare() for b in range(settings.n_beads) if b != beads[a]]):
-        lower, moved = judged(moves)
-        if not lower < loss * (1 - 1e-9):
-            break
-        loss, beads = lower, moved
-    _, first, number = np.unique(beads, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[number]
-
-
 def _mapping(
     system: System, topology: str, atoms: np.ndarray, massive: np.ndarray, beads: np.ndarray, share: np.ndarray, positions: np.ndarray
 ) -> Mapping:
@@ -285,14 +249,4 @@ def _mapping(
     for row, group in zip(weights, groups, strict=True):
         row[list(group)] = share[list(group)] / share[list(group)].sum()
     template = Template(topology=topology, names=named.names, types=named.types, weights=weights)
-    return Mapping(templates=(template,), decoder=_decoder(weights, positions))
-
-
-def _decoder(weights: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """Least squares (n, b) for ``weights`` (b, n) over <x x^T> (n, n), its rows summing to 1: it shifts with the beads."""
-    b, n = weights.shape
-    moved = weights @ positions
-    scale = np.trace(positions) / n
-    normal = np.full((b + 1, b + 1), scale)  # with a Lagrange multiplier for the sums
-    normal[:b, :b], normal[b, b] = moved @ weights.T, 0.0
-    return np.linalg.lstsq(normal, np.vstack([moved, np.full(n, scale)]), rcond=RANK)[0][:b].T
+    return Mapping(templates=(template,), decoder=_read_off.decoder(weights, positions))
