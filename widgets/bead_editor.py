@@ -3,6 +3,7 @@
 Every act returns a note for the person, or '' where there is nothing to say; what cannot be is a ``ValueError`` of one sentence.
 """
 
+import contextlib
 import dataclasses
 import re
 
@@ -22,12 +23,28 @@ class Bead:
     """Atoms counted from 0 within the molecule, ascending."""
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Loaded:
+    """A mapping that was not picked here: it stands as it is while its beads do."""
+
+    mapping: types.Mapping
+    beads: tuple[Bead, ...]
+    code: str = ""
+    """The workbench call that made it, where it is known."""
+    title: str = ""
+    """What to call it."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Beads:
     """All beads and which one is being edited."""
 
     beads: tuple[Bead, ...] = (Bead("B1", "B1"),)
     current: int = 0
+    weights: str = "mass"
+    """Where the beads stand: a choice of ``by_pick.Settings.weights``."""
+    loaded: Loaded | None = None
+    """What the beads were before they were edited, if anything."""
 
 
 class BeadEditor:
@@ -40,7 +57,6 @@ class BeadEditor:
         self.state = Beads()
         self._undo: list[Beads] = []
         self._redo: list[Beads] = []
-        self._loaded: tuple[Beads, types.Mapping] | None = None
 
     @property
     def beads(self) -> tuple[Bead, ...]:
@@ -51,6 +67,20 @@ class BeadEditor:
     def current(self) -> Bead:
         """The bead that a pick goes to."""
         return self.state.beads[self.state.current]
+
+    @property
+    def loaded(self) -> Loaded | None:
+        """The mapping that was loaded, where nothing was edited since."""
+        loaded = self.state.loaded
+        return loaded if loaded is not None and loaded.beads == self.beads else None
+
+    @property
+    def title(self) -> str:
+        """Where the beads come from, in a few words."""
+        loaded = self.state.loaded
+        if loaded is None or not loaded.title:
+            return "by pick"
+        return loaded.title if self.loaded else f"{loaded.title}, edited"
 
     @property
     def can_undo(self) -> bool:
@@ -94,13 +124,13 @@ class BeadEditor:
         number = len(self.beads) + 1
         while f"B{number}" in {bead.name for bead in self.beads}:
             number += 1
-        self._act(Beads((*self.beads, Bead(f"B{number}", f"B{number}")), len(self.beads)))
+        self._edit((*self.beads, Bead(f"B{number}", f"B{number}")), len(self.beads))
         return ""
 
     def remove(self, bead: int) -> str:
         """Take a bead away; its atoms are free."""
         name, left = self.beads[bead].name, self.beads[:bead] + self.beads[bead + 1 :]
-        self._act(Beads(left, min(self.state.current, len(left) - 1)) if left else Beads())
+        self._edit(left or Beads().beads, max(0, min(self.state.current, len(left) - 1)))
         return f"bead '{name}' is gone; undo brings it back."
 
     def rename(self, name: str, kind: str | None = None) -> str:
@@ -132,8 +162,17 @@ class BeadEditor:
         self.state = self._redo.pop()
         return ""
 
-    def load(self, mapping: types.Mapping) -> str:
-        """Show the beads of a mapping. Its weights are kept until a bead is edited. Raises for another molecule."""
+    def weigh(self, weights: str) -> str:
+        """Put every bead at the centre of 'mass' or the 'geometric' centre of its atoms, those of a loaded mapping too."""
+        if weights != self.state.weights:
+            self._act(dataclasses.replace(self.state, weights=weights, loaded=None))
+        return ""
+
+    def load(self, mapping: types.Mapping, code: str = "", title: str = "") -> str:
+        """Show the beads of a mapping, made by ``code`` and called ``title``. It is kept as it is until a bead is edited.
+
+        Raises ``ValueError`` for another molecule.
+        """
         mapping.beads(self.system)
         known = {template.topology: template for template in mapping.templates}
         if self.topology not in known:
@@ -143,28 +182,41 @@ class BeadEditor:
             Bead(name, kind, tuple(int(a) for a in template.atoms(i)))
             for i, (name, kind) in enumerate(zip(template.names, template.types, strict=True))
         ]
-        self._act(Beads(tuple(made)))
-        self._loaded = self.state, mapping
-        return f"{len(made)} beads loaded."
+        beads = tuple(made)
+        self._act(Beads(beads, weights=self._weights(template.weights, beads), loaded=Loaded(mapping, beads, code, title)))
+        others = " An edit keeps only the beads of the molecule shown." if len(known) > 1 else ""
+        return f"{len(made)} bead{'s' if len(made) > 1 else ''}: {title or 'loaded'}.{others}"
 
     def mapping(self) -> types.Mapping:
         """The mapping as it stands. Raises ``ValueError`` where a bead is empty or an atom stands in two beads."""
-        if self._is_loaded():
-            return self._loaded[1]
+        if self.loaded:
+            return self.loaded.mapping
         return by_pick.build(self.system, None, self.settings())
 
     def settings(self) -> by_pick.Settings:
         """What :mod:`workbench.mappings.by_pick` needs to build it."""
-        empty = [bead.name for bead in self.beads if not bead.atoms]
+        return self._settings(self.beads, self.state.weights)
+
+    def _settings(self, beads: tuple[Bead, ...], weights: str) -> by_pick.Settings:
+        empty = [bead.name for bead in beads if not bead.atoms]
         if empty:
             raise ValueError(f"bead '{empty[0]}' is empty: give it at least one atom.")
-        names, kinds = tuple(bead.name for bead in self.beads), tuple(bead.kind for bead in self.beads)
+        names, kinds = tuple(bead.name for bead in beads), tuple(bead.kind for bead in beads)
         return by_pick.Settings(
-            atoms=tuple(bead.atoms for bead in self.beads),
+            atoms=tuple(bead.atoms for bead in beads),
             names=() if names == tuple(f"B{i + 1}" for i in range(len(names))) else names,
             types=() if kinds == names else kinds,
             molecule=int(self.system.molecule[self.copies[0][0]]),
+            weights=weights,
         )
+
+    def _weights(self, held: np.ndarray, beads: tuple[Bead, ...]) -> str:
+        """Where beads with the weights ``held`` (b, n) stand; the centre of mass where by_pick has no word for it."""
+        for word in ("mass", "geometric"):
+            with contextlib.suppress(ValueError):
+                if np.allclose(by_pick.build(self.system, None, self._settings(beads, word)).templates[0].weights, held):
+                    return word
+        return "mass"
 
     def owner(self, atom: int) -> int | None:
         """The bead that holds an atom of the molecule, or None."""
@@ -185,20 +237,17 @@ class BeadEditor:
 
     def centres(self, bead: int) -> np.ndarray:
         """Where a bead stands in every like molecule [nm], (molecules, 3)."""
-        if self._is_loaded():
-            template = next(t for t in self._loaded[1].templates if t.topology == self.topology)
+        if self.loaded:
+            template = next(t for t in self.loaded.mapping.templates if t.topology == self.topology)
             return np.einsum("n,mnd->md", template.weights[bead], self.system.positions[self.copies])
         atoms = list(self.beads[bead].atoms)
         masses = self.system.masses[self.copies[0][atoms]]
-        masses = masses if masses.sum() > 0 else np.ones(len(atoms))
+        masses = masses if masses.sum() > 0 and self.state.weights == "mass" else np.ones(len(atoms))
         return np.einsum("n,mnd->md", masses / masses.sum(), self.system.positions[self.copies[:, atoms]])
 
     def mass(self, bead: int) -> float:
         """Mass of a bead [amu]."""
         return float(self.system.masses[self.copies[0][list(self.beads[bead].atoms)]].sum())
-
-    def _is_loaded(self) -> bool:
-        return self._loaded is not None and self._loaded[0].beads == self.beads
 
     def _set_atoms(self, atoms: set[int]) -> str:
         notes, changed = [], {}
@@ -211,7 +260,10 @@ class BeadEditor:
         return " ".join(notes)
 
     def _replace(self, changed: dict[int, Bead]) -> None:
-        self._act(Beads(tuple(changed.get(i, bead) for i, bead in enumerate(self.beads)), self.state.current))
+        self._edit(tuple(changed.get(i, bead) for i, bead in enumerate(self.beads)), self.state.current)
+
+    def _edit(self, beads: tuple[Bead, ...], current: int) -> None:
+        self._act(dataclasses.replace(self.state, beads=beads, current=current))
 
     def _act(self, state: Beads) -> None:
         if state != self.state:

@@ -23,15 +23,14 @@ class BeadList(ipw.VBox):
         self.name.observe(lambda c: self._edit(lambda: self._editor.rename(c["new"])), "value")
         self.kind.observe(lambda c: self._edit(lambda: self._editor.rename(self._editor.current.name, c["new"])), "value")
         self.atoms.observe(lambda c: self._edit(lambda: self._editor.type_atoms(c["new"])), "value")
-        fields = [ipw.HTML(frame.text("chosen bead", "head"))]
-        for made, label in ((self.name, "name"), (self.kind, "type"), (self.atoms, "atoms")):
-            line = ipw.HBox([ipw.HTML(frame.text(label, "plain"), layout=ipw.Layout(width="46px")), made])
+        labels = [ipw.HTML(frame.text(label, "plain"), layout=ipw.Layout(flex="0 0 auto")) for label in ("bead", "type", "atoms")]
+        lines = ipw.HBox([labels[0], self.name, labels[1], self.kind]), ipw.HBox([labels[2], self.atoms])
+        for line in lines:
             line.add_class("cgw-line")
-            fields.append(line)
-        super().__init__([ipw.HTML(frame.text("beads", "head")), self._list, self.free, *fields])
+        super().__init__([self._list, self.free, *lines])
 
     def _field(self, name: str, tooltip: str, placeholder: str = "") -> ipw.Text:
-        layout = ipw.Layout(flex="1 1 auto", width="auto")
+        layout = ipw.Layout(flex="1 1 60px", width="auto", min_width="50px")
         made = ipw.Text(tooltip=tooltip, placeholder=placeholder, continuous_update=False, layout=layout)
         made.add_class(f"cgw-field-{name}")
         return made
