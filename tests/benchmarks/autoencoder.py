@@ -1,6 +1,7 @@
-"""Beads learned by the autoencoder: the published ortho-terphenyl run on own frames, resolution curves, alanine dipeptide, ethane, speed.
+"""Beads learned by the autoencoder: the published ortho-terphenyl run on own frames, resolution curves, alanine dipeptide,
+ethane, a force field on the rings, speed.
 
-    python -m tests.benchmarks.autoencoder --folder runs/autoencoder --parts otp curves dipeptide ethane
+    python -m tests.benchmarks.autoencoder --folder runs/autoencoder --parts otp curves dipeptide ethane field
     python -m tests.benchmarks.autoencoder --folder runs/autoencoder --parts speed --peer-python PATH --peer-source PATH
 
 Frames are sampled into ``--folder`` where they are not there yet (some 15 minutes on one core). The peer of ``speed`` is
@@ -21,7 +22,7 @@ import time
 import numpy as np
 
 from tests.benchmarks import _record
-from workbench import reference, store, systems, units
+from workbench import fitting, potentials, projection, reference, simulation, store, systems, units, validation
 from workbench.mappings import autoencoder
 
 AREA, SQUARE = units.ANGSTROM**2, units.KCAL_PER_ANGSTROM**2
@@ -42,14 +43,16 @@ def main() -> None:
     """Run the parts asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=pathlib.Path, default=pathlib.Path("runs/autoencoder"))
-    parser.add_argument("--parts", nargs="+", default=["otp", "curves", "dipeptide", "ethane"])
+    parser.add_argument("--parts", nargs="+", default=["otp", "curves", "dipeptide", "ethane", "field"])
     parser.add_argument("--peer-python")
     parser.add_argument("--peer-source")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--pairs", type=int, default=3)
     given = parser.parse_args()
     for part in given.parts:
-        figures, seeds = {"otp": otp, "curves": curves, "dipeptide": dipeptide, "ethane": ethane, "speed": speed}[part](given)
+        figures, seeds = {"otp": otp, "curves": curves, "dipeptide": dipeptide, "ethane": ethane, "field": field, "speed": speed}[part](
+            given
+        )
         print(json.dumps(figures, indent=1))
         _record.write(f"autoencoder_{part}", figures, seeds)
 
@@ -182,6 +185,24 @@ def ethane(given) -> tuple[dict, list[int]]:
             "seconds_ten_restarts": seconds,
         }
     return figures, list(range(10))
+
+
+def field(given) -> tuple[dict, list[int]]:
+    """A network force field on the three rings by force matching, run in OpenMM, against the all-atom frames."""
+    data = frames("ortho_terphenyl", given.folder)
+    beads = projection.project(data, train(data)[0].mapping)
+    prior = potentials.harmonic.build(beads, potentials.harmonic.Settings())
+    network = potentials.cgnet.build(beads, potentials.cgnet.Settings())
+    fit = fitting.force_matching.fit(prior + network, beads, fitting.force_matching.Settings())
+    running = simulation.openmm_engine.Settings(n_steps=150_000, timestep_fs=4.0)
+    figures = {}
+    for label, potential in (("network", fit.potential), ("prior alone", prior)):
+        model = simulation.openmm_engine.run(potential, beads.start([0]), running)
+        figures[label] = [
+            {"name": c.name, "score": c.score, "error": c.error, "floor": c.floor, "threshold": c.threshold, "passed": bool(c.passed)}
+            for c in validation.compare(beads, model.take(slice(len(model) // 10, None)))
+        ]
+    return figures | {"validation_loss": float(min(fit.history["validation_loss"])), "steps": running.n_steps}, [0]
 
 
 def speed(given) -> tuple[dict, list[int]]:

@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.chains --folder runs/chains
 
-Chignolin starts unfolded, in implicit water. Twenty chains of eicosane start as a loose packing, are compressed by 1 atm for a quarter of
-the time and sampled at 450 K; bonds to hydrogen are rigid. Beads are residues (repeat units in the melt).
+Chignolin starts unfolded, in implicit water. Twenty chains of eicosane start as a loose packing, are compressed by 1 atm for 200 ps
+and sampled at 450 K; bonds to hydrogen are rigid. Beads are residues (repeat units in the melt).
 """
 
 import argparse
@@ -34,10 +34,10 @@ def chignolin(folder: pathlib.Path) -> Trajectory:
 
 
 def polymer_melt(folder: pathlib.Path) -> Trajectory:
-    """800 ps of the melt after 200 ps of compression."""
+    """500 ps of the melt after 200 ps of compression."""
     system = systems.load("polymer_melt", constraints="h-bonds")
     settings = reference.Settings(
-        n_frames=1600,
+        n_frames=1000,
         interval_ps=0.5,
         timestep_fs=2.0,
         temperature=system.state.temperature,
