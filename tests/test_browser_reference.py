@@ -60,10 +60,10 @@ def test_a_liquid_from_its_smiles_and_frames_from_files(browser, lab, artefacts)
         page.wait_for_function("document.querySelectorAll('.cgw-bead').length === 1")
         page.wait_for_timeout(2500)
         book.pick(0, shift=True)  # its residue is the molecule; the like ones follow
-        page.locator(".cgw-steps button").filter(has_text="1 beads").wait_for()
+        page.locator(".cgw-steps button").filter(has_text="1 bead").wait_for()
         book.step("Reference")
         meter.click()
-        page.locator(".cgw-picture .cgw-status:visible").filter(has_text="no model, however good").wait_for(timeout=30_000)
+        page.locator(".cgw-picture .cgw-status:visible").filter(has_text="no model of these beads").wait_for(timeout=30_000)
         assert page.locator(".cgw-picture img:visible").count() == 2
         book.shoot("reference_noise")
         book.button("Copy as code").click()

@@ -81,7 +81,7 @@ def series(history: dict[str, Sequence], name: str, label: str, ax: Any, *, leve
     ax.yaxis.set_major_locator(MaxNLocator(nbins=6))
     ax.set_xlabel("time [ps]")
     ax.set_ylabel(label)
-    ax.legend(fontsize=7.5, loc="best", framealpha=0.85, edgecolor="none")
+    ax.legend(fontsize=8, frameon=False, handlelength=1.2, loc="lower left", bbox_to_anchor=(-0.05, 1.0), borderaxespad=0)
     return _plain(ax)
 
 

@@ -13,7 +13,7 @@ from workbench import jobs, noise, reference, types
 
 SERIES = {"energy": "potential energy [kJ/mol]", "temperature": "temperature [K]", "density": "density [g/cm³]"}
 """What is drawn while it samples, where the run says it."""
-METER_TIP = "Which share of the force on every bead is noise, before any model is trained."
+METER_TIP = "The share of noise in the force on every bead."
 
 
 class ReferencePanel(frame.Panel):
@@ -88,9 +88,9 @@ class ReferencePanel(frame.Panel):
 
     def _measured(self, measured: noise.Noise, seen: dict[str, Any]) -> None:
         self._busy, self.noise, self._seen = False, measured, seen
-        size = 7.4, 0.75 + 0.3 * len(measured.names)
+        size = 6.4, 0.75 + 0.3 * len(measured.names)
         self.bars.value, self.bars.layout.display = frame.png(lambda ax: plots.noise(measured, ax), size=size), ""
-        self.said.say("Noise in the force on every bead: no model, however good, predicts it.")
+        self.said.say("What no model of these beads can predict.")
         self._allow()
 
     def _refuse(self, reason: str) -> None:
@@ -116,7 +116,7 @@ class ReferencePanel(frame.Panel):
             self._say_there("energy, temperature and density of the sampling\nwill be drawn here")
 
     def _say_there(self, message: str) -> None:
-        self.image.value = frame.png(lambda ax: plots.message(message, ax), size=(7.4, 3.2))
+        self.image.value = frame.png(lambda ax: plots.message(message, ax), size=(6.4, 3.2))
 
     def _draw(self, job: jobs.Job) -> None:
         history = job.progress.get("history", {})
@@ -129,7 +129,7 @@ class ReferencePanel(frame.Panel):
                 plots.series(history, name, SERIES[name], ax, level=density if name == "density" else None)
 
         shown = [name for name in SERIES if any(value is not None for value in history.get(name, ()))]
-        self.image.value = frame.png(draw, size=(7.4, 3.2), n_axes=len(shown))
+        self.image.value = frame.png(draw, size=(6.4, 3.2), n_axes=len(shown))
 
     def summary(self) -> str:
         """What the step bar says."""
