@@ -78,7 +78,7 @@ class BeadEditor:
     def title(self) -> str:
         """Where the beads come from, in a few words."""
         loaded = self.state.loaded
-        if loaded is None or not loaded.title:
+        if loaded is None or loaded.title in ("", "by pick"):
             return "by pick"
         return loaded.title if self.loaded else f"{loaded.title}, edited"
 

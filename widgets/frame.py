@@ -57,6 +57,24 @@ CSS = """<style>
 .cgw-code button {border: 1px solid var(--jp-border-color1); background: var(--jp-layout-color1); border-radius: 3px; cursor: pointer}
 .cgw-bead {align-items: center; gap: 6px; border-left: 4px solid transparent; padding: 1px 4px; min-height: 28px}
 .cgw-bead.cgw-chosen {border-left-color: #0072B2; background: var(--jp-layout-color2)}
+.cgw-mapping .cgw-picture {--cgw-below: calc(72px + var(--cgw-told, 0px) + var(--cgw-kept, 0px))}
+.cgw-mapping .cgw-picture:has(.cgw-score) {--cgw-told: 32px}
+.cgw-mapping .cgw-picture:has(.cgw-card) {--cgw-kept: 186px}
+.cgw-scoring {flex-flow: row wrap; align-items: flex-start; gap: 2px 8px; padding: 3px 0}
+.cgw-scoring > .widget-html {flex: 1 1 0; min-width: min(100%, 400px)}
+.cgw-score {display: flex; flex-flow: row wrap; gap: 0 14px; font-size: 12px; line-height: 1.4}
+.cgw-cards {gap: 6px}
+.cgw-card {position: relative; flex: 0 1 25%; min-width: 0; border: 1px solid var(--jp-border-color2); border-radius: 3px; padding: 3px 4px;
+  overflow: hidden}
+.cgw-card.cgw-chosen {border-color: #0072B2; box-shadow: inset 0 0 0 1px #0072B2}
+.cgw-card img {max-height: 84px; align-self: center}
+@media (max-height: 760px) {.cgw-card img {max-height: 56px} .cgw-mapping .cgw-picture:has(.cgw-card) {--cgw-kept: 158px}}
+.cgw-card .cgw-head, .cgw-part {font-size: 11px; line-height: 1.25; margin: 0}
+.cgw-part {display: flex; justify-content: space-between; gap: 2px; white-space: nowrap; font-variant-numeric: tabular-nums}
+.cgw-mapping .cgw-row .widget-button {padding: 0 7px}
+.cgw .cgw-cover {position: absolute; inset: 0; width: 100%; height: 100%; background: transparent}
+.cgw .cgw-cover:hover {background: #0072B214}
+.cgw .cgw-away {position: absolute; top: 2px; right: 2px; padding: 0 5px; height: 20px; line-height: 20px; background: transparent}
 .cgw-steps {flex-flow: row wrap; gap: 4px; margin-bottom: 8px}
 .cgw-steps .widget-button {height: 42px; line-height: 1.3; font-size: 12px; white-space: pre; text-align: left; flex: 1 1 98px;
   min-width: 0; width: auto; padding: 2px 6px; border-bottom: 3px solid transparent; overflow: hidden; text-overflow: ellipsis}

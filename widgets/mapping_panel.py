@@ -1,22 +1,21 @@
 """Which atoms make a bead: by a method of the room, by clicks, typed, or from a file. The result is the trait ``mapping``."""
 
-import contextlib
 from collections.abc import Callable
 from typing import Any
 
 import ipywidgets as ipw
 import traitlets
 
-from widgets import frame, plots
+from widgets import aside, frame, plots
 from widgets.bead_editor import BeadEditor
 from widgets.bead_list import BeadList
 from widgets.bead_view import BeadView
-from widgets.mapping_file_row import MappingFileRow
+from widgets.mapping_compare import MappingCompare
+from widgets.mapping_file_row import MappingFileRow, origin
 from widgets.mapping_scheme import MappingScheme
 from widgets.session import Session
 from widgets.settings_form import as_code, script
 from workbench import store, types
-from workbench.mappings import by_pick
 
 
 class MappingPanel(frame.Panel):
@@ -27,8 +26,8 @@ class MappingPanel(frame.Panel):
     def __init__(self, source: types.System | Session, folder: Any = "runs/workbench"):
         self.session = Session.of(source, folder, system=source)
         self.editor: BeadEditor | None = None
-        self._did: list[str] = []
-        self.view = BeadView(self._picked)
+        self._wrote: list[str] = []
+        self.view = BeadView(self._picked, height="max(150px, calc(var(--cgw-height, 450px) - var(--cgw-below, 36px)))")
         self.image = ipw.Image(format="png")
         still = ipw.Accordion([self.image], titles=("the same as a picture (PNG)",))
         self.status = frame.Status()
@@ -39,17 +38,19 @@ class MappingPanel(frame.Panel):
         self.redo = frame.button("redo", "", lambda: self._act(lambda: self.editor.redo()), icon="repeat")
         self.clear = frame.button("clear", "Start over.", lambda: self._act(lambda: self.editor.clear()), icon="eraser")
         narrow = ipw.Layout(width="auto")
-        self.residue = ipw.Checkbox(description="a click takes the whole residue (as Shift-click)", indent=False, layout=narrow)
+        self.residue = ipw.Checkbox(description="a click takes the residue (Shift-click)", indent=False, layout=narrow)
         self.like = ipw.Checkbox(value=True, indent=False, layout=narrow)
         self.like.observe(lambda _: self._paint(), "value")
-        load = frame.button("load", "Show the beads of this file.", lambda: self._act(self._load), icon="folder-open")
-        self.save = frame.button("save", "", lambda: self._act(self._save), icon="download")
+        load = frame.button("load", "Show the beads of this file.", lambda: self._act(self._load))
+        self.save = frame.button("save", "", lambda: self._act(self._save))
         self.files = MappingFileRow(load, self.save)
         self.file = self.files.name
         buttons = ipw.HBox([self.add, self.undo, self.redo, self.clear])
         buttons.add_class("cgw-row")
         form = [self.scheme, self.beads, buttons, self.residue, self.like, self.files]
-        super().__init__([self.view, still], form, [self.status], self.code, lambda: self.image.value)
+        self.compare = MappingCompare(self.session, self._take, self.status.refuse)
+        super().__init__([self.view, self.compare, still], form, [self.status], self.code, lambda: self.image.value)
+        self.add_class("cgw-mapping")
         self._reset()
         self.session.observe(lambda _: self._reset(), "system")
         self.session.observe(lambda _: self._adopt(), "mapping")
@@ -57,10 +58,15 @@ class MappingPanel(frame.Panel):
     def code(self) -> str:
         """The workbench calls of this panel."""
         try:
-            made = f"mapping = mappings.by_pick.build(system, None, {as_code(self.editor.settings())})"
+            return script(self._made(), *self.compare.code(), *self._wrote)
         except (ValueError, AttributeError) as refusal:
             return f"# {refusal}"
-        return script((self.editor.loaded and self.editor.loaded.code) or made, *self._did)
+
+    def _made(self) -> str:
+        """The call that makes the mapping."""
+        loaded = self.editor.loaded
+        picked = "mapping = mappings.by_pick.build(system, None, {})"
+        return loaded.code if loaded and loaded.code else picked.format(as_code(self.editor.settings()))
 
     def summary(self) -> str:
         """What the step bar says."""
@@ -75,11 +81,9 @@ class MappingPanel(frame.Panel):
             return
         self.editor = BeadEditor(system)
         copies = len(self.editor.copies)
-        self.like.description = f"apply to all {copies} like molecules" if copies > 1 else "apply to all like molecules"
-        self.like.disabled = copies == 1
-        self.like.tooltip = "Show the beads on every molecule of this kind; the mapping holds for all of them."
-        if copies == 1:
-            self.like.tooltip = "There is one molecule of this kind."
+        self.like.description, self.like.disabled = f"apply to all{f' {copies}' if copies > 1 else ''} like molecules", copies == 1
+        many = "Show the beads on every molecule of this kind; the mapping holds for all of them."
+        self.like.tooltip = many if copies > 1 else "There is one molecule of this kind."
         self.view.show(system, self.editor.copies.ravel())
         self._adopt()
         self._refresh()
@@ -88,19 +92,7 @@ class MappingPanel(frame.Panel):
         """Show a mapping that came from elsewhere."""
         mapping = self.session.mapping
         if self.editor is not None and mapping is not None and mapping is not self.mapping:
-            self._act(lambda: self.editor.load(mapping, *self._origin(mapping)))
-
-    def _origin(self, mapping: types.Mapping) -> tuple[str, str]:
-        """The call that gives a mapping from elsewhere ('' for that of by_pick), and a title."""
-        with contextlib.suppress(ValueError):
-            trial = BeadEditor(self.session.system)
-            trial.load(mapping)
-            if store.identity(by_pick.build(trial.system, None, trial.settings())) == store.identity(mapping):
-                return "", ""
-        kept = self.session.folder / "mapping.json"
-        if kept.is_file() and store.identity(store.load(kept)) == store.identity(mapping):
-            return f'mapping = store.load("{kept}")', "of this session"
-        return "# this mapping was made elsewhere in this notebook; save it here, then load it", "of this session"
+            self._act(lambda: self.editor.load(mapping, *origin(mapping, self.session)))
 
     def _picked(self, atom: int, shift: bool = False) -> None:
         self._act(lambda: self.editor.toggle(atom, residue=shift or self.residue.value))
@@ -113,15 +105,14 @@ class MappingPanel(frame.Panel):
 
     def _act(self, act: Callable[[], str]) -> None:
         """Do something to the beads, show its note, or the one sentence of why it cannot be."""
+        note, tell = "", self.status.say
         try:
             note = act()
-        except (ValueError, OSError, store.DiskFull) as refusal:
-            self._refresh()
-            self.status.refuse(str(refusal))
-            return
+        except aside.REFUSALS as refusal:
+            note, tell = str(refusal), self.status.refuse
         self._refresh()
         if note:
-            self.status.say(note)
+            tell(note)
 
     def _refresh(self) -> None:
         editor, before = self.editor, self.mapping
@@ -133,9 +124,10 @@ class MappingPanel(frame.Panel):
             empty = not any(bead.atoms for bead in editor.beads)
             self.status.say("click an atom, or type its number under 'atoms'." if empty else str(incomplete))
         if store.identity(before) != store.identity(self.mapping):
-            self._did = []
+            self._wrote = []
         self.session.mapping = self.mapping
         self.beads.show(editor)
+        self.compare.show(self.mapping, self._made() if self.mapping else "", editor.title)
         self.scheme.show_weights(editor.state.weights)
         frame.enable(self.undo, "Take the last act back.", "" if editor.can_undo else "There is nothing to take back.")
         frame.enable(self.redo, "Do again what was taken back.", "" if editor.can_redo else "Nothing was taken back.")
@@ -150,5 +142,5 @@ class MappingPanel(frame.Panel):
         return self.editor.load(*self.files.read(self.editor.system))
 
     def _save(self) -> str:
-        self._did.append(self.files.write(self.mapping, self.editor.system))
+        self._wrote.append(self.files.write(self.mapping, self.editor.system))
         return f"saved as {self.files.path.resolve()}."

@@ -9,6 +9,7 @@ from typing import Any
 import ipywidgets as ipw
 
 from widgets import aside, frame
+from widgets.graph_levels import GraphLevels
 from widgets.session import Session
 from widgets.settings_form import SettingsForm, as_code
 from workbench import rooms
@@ -34,15 +35,11 @@ class MappingScheme(ipw.VBox):
         self.choice = ipw.Dropdown(options=options, layout=ipw.Layout(flex="1 1 90px", width="auto", min_width="0"))
         self.choice.add_class("cgw-field-scheme")
         self.build = frame.button("build", "", self._press, icon="cogs")
-        self.level = ipw.SelectionSlider(options=[("-", 1)], layout=ipw.Layout(flex="1 1 auto", width="auto", min_width="0"))
-        self.level.add_class("cgw-field-level")
-        self.level.observe(lambda _: self._busy or self._make(), "value")
-        self.levels = ipw.HBox([ipw.HTML(frame.text("level", "plain")), self.level])
+        self.level = GraphLevels(self._make)
         self.settings = ipw.Accordion([ipw.VBox()], titles=("settings",))
         line = ipw.HBox([ipw.HTML(frame.text("scheme", "plain")), self.choice, self.build])
-        for row in (line, self.levels):
-            row.add_class("cgw-line")
-        super().__init__([line, self.levels, self.settings])
+        line.add_class("cgw-line")
+        super().__init__([line, self.level, self.settings])
         self.choice.observe(lambda _: self._choose(), "value")
         session.observe(lambda _: (self._halt(), self._choose()), "system")
         session.observe(lambda _: self._allow(), "changes")
@@ -72,7 +69,7 @@ class MappingScheme(ipw.VBox):
             self.forms[name].observe(lambda _: self._edited(), ["value", "error"])
         about = " ".join(method.__doc__.split("\n\n")[0].split())
         self.settings.children = [ipw.VBox([ipw.HTML(frame.text(about, "help")), self.form])]
-        self.levels.layout.display = "" if name == GRAPH else "none"
+        self.level.layout.display = "" if name == GRAPH else "none"
         self.build.layout.display = "none" if name == BY_PICK else ""
         if name == GRAPH:
             self._count(lambda: None)
@@ -94,11 +91,7 @@ class MappingScheme(ipw.VBox):
             return
 
         def done(found: list) -> None:
-            self._busy = True
-            chosen = min(self.level.value, len(found) - 1)
-            self.level.options = [(f"{k}: {len(groups)} bead{'s' if len(groups) > 1 else ''}", k) for k, groups in enumerate(found)]
-            self.level.value = chosen
-            self._busy = False
+            self.level.show([len(groups) for groups in found])
             then()
 
         self._do(lambda: self.method.levels(system, settings), done)
