@@ -1,7 +1,7 @@
 """Beads learned by the autoencoder: the published ortho-terphenyl run on own frames, resolution curves, alanine dipeptide,
 ethane, a force field on the rings, speed.
 
-    python -m tests.benchmarks.autoencoder --folder runs/autoencoder --parts otp curves dipeptide ethane field
+    python -m tests.benchmarks.autoencoder --folder runs/autoencoder --parts otp batches curves dipeptide ethane field
     python -m tests.benchmarks.autoencoder --folder runs/autoencoder --parts speed --peer-python PATH --peer-source PATH
 
 Frames are sampled into ``--folder`` where they are not there yet (some 15 minutes on one core). The peer of ``speed`` is
@@ -18,12 +18,13 @@ import pathlib
 import subprocess
 import tempfile
 import time
+from unittest import mock
 
 import numpy as np
 
 from tests.benchmarks import _record
 from workbench import fitting, potentials, projection, reference, simulation, store, systems, units, validation
-from workbench.mappings import autoencoder
+from workbench.mappings import _gumbel, autoencoder
 
 AREA, SQUARE = units.ANGSTROM**2, units.KCAL_PER_ANGSTROM**2
 FRAMES = {
@@ -43,16 +44,22 @@ def main() -> None:
     """Run the parts asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=pathlib.Path, default=pathlib.Path("runs/autoencoder"))
-    parser.add_argument("--parts", nargs="+", default=["otp", "curves", "dipeptide", "ethane", "field"])
+    parser.add_argument("--parts", nargs="+", default=["otp", "batches", "curves", "dipeptide", "ethane", "field"])
     parser.add_argument("--peer-python")
     parser.add_argument("--peer-source")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--pairs", type=int, default=3)
     given = parser.parse_args()
     for part in given.parts:
-        figures, seeds = {"otp": otp, "curves": curves, "dipeptide": dipeptide, "ethane": ethane, "field": field, "speed": speed}[part](
-            given
-        )
+        figures, seeds = {
+            "otp": otp,
+            "batches": batches,
+            "curves": curves,
+            "dipeptide": dipeptide,
+            "ethane": ethane,
+            "field": field,
+            "speed": speed,
+        }[part](given)
         print(json.dumps(figures, indent=1))
         _record.write(f"autoencoder_{part}", figures, seeds)
 
@@ -104,6 +111,27 @@ def otp(given) -> tuple[dict, list[int]]:
             },
             "seconds_five_restarts": seconds,
         }
+    return figures, list(range(5))
+
+
+def batches(given) -> tuple[dict, list[int]]:
+    """Gradients over all frames against those over batches of 20 frames, as published; all else the same, five seeds."""
+    data = frames("ortho_terphenyl", given.folder)
+    x, f = centred(data), np.asarray(data.forces, np.float64)
+    rng, whole = np.random.default_rng(0), _gumbel.step
+
+    def of_a_batch(logits, decoder, gumbel, positions, forces, *rest):
+        chosen = rng.integers(len(x), size=20)
+        return whole(logits, decoder, gumbel, *(np.einsum("fia,fja->ij", v[chosen], v[chosen]) / 60 for v in (x, f)), *rest)
+
+    figures = {}
+    for label, step in (("all frames", whole), ("batches of 20", of_a_batch)):
+        with mock.patch.object(_gumbel, "step", step):
+            training, settings, _ = train(data)
+        at = int(settings.force_from * settings.n_epochs)
+        figures[label] = {
+            name: {"before": before.tolist(), "end": end.tolist()} for name, (before, end) in windows(training.history, at).items()
+        } | {"seeds_that_find_the_rings": sum(found(row, RINGS) for row in training.assignments)}
     return figures, list(range(5))
 
 
