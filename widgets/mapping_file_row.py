@@ -43,12 +43,7 @@ class MappingFileRow(ipw.HBox):
         path = self.path
         if not path.is_file():
             raise ValueError(f"there is no file {path}: give the name of a mapping file; its ending tells the kind.")
-        if self._ending() != "json":
-            return mapping_files.read(path, system), f'mapping = mapping_files.read("{path}", system)', path.name
-        mapping = store.load(path)
-        if not isinstance(mapping, types.Mapping):
-            raise ValueError(f"{path.name} holds a {type(mapping).__name__} and no mapping: give the name of a mapping file.")
-        return mapping, f'mapping = store.load("{path}")', path.name
+        return mapping_files.read(path, system), f'mapping = mapping_files.read("{path}", system)', path.name
 
     def write(self, mapping: types.Mapping, system: types.System) -> str:
         """Write the file; the call that wrote it."""

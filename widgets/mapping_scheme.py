@@ -57,10 +57,9 @@ class MappingScheme(ipw.VBox):
 
     def show_weights(self, weights: str) -> None:
         """Show where picked beads stand, without telling anyone."""
-        if BY_PICK in self.forms:
-            self._busy = True
-            self.forms[BY_PICK].set(dataclasses.replace(self.forms[BY_PICK].start, weights=weights))
-            self._busy = False
+        self._busy, form = True, self.forms[BY_PICK]
+        form.set(dataclasses.replace(form.start, weights=weights))
+        self._busy = False
 
     def _choose(self) -> None:
         name, method = self.choice.value, self.method
@@ -89,12 +88,7 @@ class MappingScheme(ipw.VBox):
         settings, system = self.form.value, self.session.system
         if settings is None or system is None:
             return
-
-        def done(found: list) -> None:
-            self.level.show([len(groups) for groups in found])
-            then()
-
-        self._do(lambda: self.method.levels(system, settings), done)
+        self._do(lambda: self.method.levels(system, settings), lambda found: (self.level.show(list(map(len, found))), then()))
 
     def _allow(self) -> None:
         learns = _learns(self.method) and not self.session.has("all_atom")
@@ -132,8 +126,7 @@ class MappingScheme(ipw.VBox):
 
     def _do(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
         """Work beside the event loop; what was asked for later wins."""
-        self._turn += 1
-        turn = self._turn
+        turn = self._turn = self._turn + 1
 
         def end(act: Callable, value: Any) -> None:
             if turn == self._turn:
