@@ -52,7 +52,7 @@ def test_every_file_of_the_room_is_offered_and_its_code_makes_the_same(panel, to
     for name in offered[1:]:
         panel.scheme.choice.value = name
         if panel.scheme.build.disabled:
-            assert name == "autoencoder" and "needs frames" in panel.scheme.build.tooltip
+            assert name == "autoencoder" and "Frames are needed" in panel.scheme.build.tooltip
             continue
         panel.scheme.build.click()
         if name == "repeat_units":
@@ -104,7 +104,7 @@ def test_scores_say_what_they_cannot_tell(panel, framed, toluene):
     level(panel, 2)
     panel.compare.score.click()
     assert "symmetry <b>100 %</b>" in panel.compare.told.value
-    assert "reconstruction, noise, relaxation kept: needs frames" in panel.compare.told.value
+    assert "reconstruction, noise, relaxation kept: frames are needed" in panel.compare.told.value
     assert same_by_code(panel, system=toluene) and "validation.score_mapping(types.Trajectory(" in panel.code()
     level(framed, 1)
     framed.compare.score.click()

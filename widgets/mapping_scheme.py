@@ -17,7 +17,7 @@ from workbench import rooms
 BY_PICK, GRAPH = "by_pick", "spectral"
 HIDDEN = {BY_PICK: ("atoms", "names", "types", "molecule"), GRAPH: ("level",)}
 """Fields that are set on screen by other means: by clicks, by the slider."""
-NO_FRAMES = "needs frames: sample them in step 3 Reference, or load them with the system."
+NO_FRAMES = "frames are needed: sample them in step 3 Reference, or load them with the system."
 
 
 class MappingScheme(ipw.VBox):
@@ -92,7 +92,7 @@ class MappingScheme(ipw.VBox):
 
     def _allow(self) -> None:
         learns = _learns(self.method) and not self.session.has("all_atom")
-        reason = "Load a system first." if self.session.system is None else self.form.error or (f"It {NO_FRAMES}" if learns else "")
+        reason = "Load a system first." if self.session.system is None else self.form.error or (f"F{NO_FRAMES[1:]}" if learns else "")
         self.build.description, self.build.icon = ("stop", "stop") if self._running else ("build", "cogs")
         self.choice.disabled = self._running
         tip = "Stop; the beads stay as they are." if self._running else "Make these beads; clicks go on from there."
