@@ -1,7 +1,7 @@
 """Beads learned by the autoencoder: the published ortho-terphenyl run on own frames, resolution curves, alanine dipeptide,
 ethane, a force field on the rings, speed.
 
-    python -m tests.benchmarks.autoencoder --folder runs/autoencoder --parts otp batches curves dipeptide ethane field
+    python -m tests.benchmarks.autoencoder --folder runs/autoencoder --parts otp batches curves dipeptide surface ethane field
     python -m tests.benchmarks.autoencoder --folder runs/autoencoder --parts speed --peer-python PATH --peer-source PATH
 
 Frames are sampled into ``--folder`` where they are not there yet (some 15 minutes on one core). The peer of ``speed`` is
@@ -21,10 +21,12 @@ import time
 from unittest import mock
 
 import numpy as np
+import torch
 
 from tests.benchmarks import _record
-from workbench import fitting, potentials, projection, reference, simulation, store, systems, units, validation
+from workbench import fitting, geometry, potentials, projection, reference, simulation, store, systems, units, validation
 from workbench.mappings import _gumbel, autoencoder
+from workbench.observables import free_energy
 
 AREA, SQUARE = units.ANGSTROM**2, units.KCAL_PER_ANGSTROM**2
 FRAMES = {
@@ -44,7 +46,7 @@ def main() -> None:
     """Run the parts asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=pathlib.Path, default=pathlib.Path("runs/autoencoder"))
-    parser.add_argument("--parts", nargs="+", default=["otp", "batches", "curves", "dipeptide", "ethane", "field"])
+    parser.add_argument("--parts", nargs="+", default=["otp", "batches", "curves", "dipeptide", "surface", "ethane", "field"])
     parser.add_argument("--peer-python")
     parser.add_argument("--peer-source")
     parser.add_argument("--threads", type=int, default=1)
@@ -56,6 +58,7 @@ def main() -> None:
             "batches": batches,
             "curves": curves,
             "dipeptide": dipeptide,
+            "surface": surface,
             "ethane": ethane,
             "field": field,
             "speed": speed,
@@ -198,6 +201,36 @@ def dipeptide(given) -> tuple[dict, list[int]]:
             "seconds_five_restarts": seconds,
         }
     return figures, list(range(5))
+
+
+def surface(given) -> tuple[dict, list[int]]:
+    """Free energy over phi and psi of the atoms decoded from 3 to 8 beads, against that of the atoms themselves (Figure 8c)."""
+    data = frames("alanine_dipeptide", given.folder)
+    whole = centred(data)
+    atoms = free_energy.histogram(*dihedrals(whole))
+    halves = [free_energy.histogram(*dihedrals(whole[start::2])) for start in (0, 1)]
+    figures = {
+        "frames": len(data),
+        "jensen_shannon of odd against even frames": float(free_energy.jensen_shannon(*halves)),
+        "mean-squared difference of odd against even frames [(kBT)^2]": free_energy.mean_squared_difference(*halves),
+    }
+    for n_beads in range(3, 9):
+        training, _, _ = train(data.take(slice(0, 8000)), n_beads=n_beads, rho=0.0, weights="mass")
+        mapping = training.mapping
+        decoded = np.einsum("nb,bm,fmx->fnx", mapping.decoder, mapping.templates[0].weights, whole)
+        counts = free_energy.histogram(*dihedrals(decoded))
+        figures[f"{n_beads} beads"] = {
+            "jensen_shannon": float(free_energy.jensen_shannon(atoms, counts)),
+            "mean-squared difference [(kBT)^2]": float(free_energy.mean_squared_difference(atoms, counts)),
+            "beads": [mapping.templates[0].atoms(bead).tolist() for bead in range(n_beads)],
+        }
+    return figures, list(range(5))
+
+
+def dihedrals(positions: np.ndarray) -> list[np.ndarray]:
+    """phi and psi [rad], (F,) each, of the atoms of alanine dipeptide (F, N, 3)."""
+    values = geometry.dihedrals(torch.from_numpy(positions), torch.tensor([[4, 6, 8, 14], [6, 8, 14, 16]]), None)
+    return list(values.numpy().T)
 
 
 def ethane(given) -> tuple[dict, list[int]]:
