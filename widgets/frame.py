@@ -61,7 +61,9 @@ CSS = """<style>
 .cgw-mapping .cgw-picture:has(.cgw-score) {--cgw-told: 32px}
 .cgw-mapping .cgw-picture:has(.cgw-card) {--cgw-kept: 186px}
 .cgw-scoring {flex-flow: row wrap; align-items: flex-start; gap: 2px 8px; padding: 3px 0}
-.cgw-scoring > .widget-html {flex: 1 1 0; min-width: min(100%, 400px)}
+.cgw-scoring > .widget-html {flex: 1 1 0; min-width: 0}
+.cgw-scoring > .widget-html:has(.cgw-score) {min-width: min(100%, 400px)}
+@container (max-width: 900px) {.cgw-mapping .cgw-picture:has(.cgw-score) {--cgw-told: 46px}}
 .cgw-score {display: flex; flex-flow: row wrap; gap: 0 14px; font-size: 12px; line-height: 1.4}
 .cgw-cards {gap: 6px}
 .cgw-card {position: relative; flex: 0 1 25%; min-width: 0; border: 1px solid var(--jp-border-color2); border-radius: 3px; padding: 3px 4px;
