@@ -178,14 +178,13 @@ class BeadEditor:
         if self.topology not in known:
             raise ValueError(f"this mapping leaves out the molecule shown here (topology {self.topology}).")
         template = known[self.topology]
-        made = [
+        beads = tuple(
             Bead(name, kind, tuple(int(a) for a in template.atoms(i)))
             for i, (name, kind) in enumerate(zip(template.names, template.types, strict=True))
-        ]
-        beads = tuple(made)
+        )
         self._act(Beads(beads, weights=self._weights(template.weights, beads), loaded=Loaded(mapping, beads, code, title)))
         others = " An edit keeps only the beads of the molecule shown." if len(known) > 1 else ""
-        return f"{len(made)} bead{'s' if len(made) > 1 else ''}: {title or 'loaded'}.{others}"
+        return f"{len(beads)} bead{'s' if len(beads) > 1 else ''}: {title or 'loaded'}.{others}"
 
     def mapping(self) -> types.Mapping:
         """The mapping as it stands. Raises ``ValueError`` where a bead is empty or an atom stands in two beads."""
@@ -198,8 +197,7 @@ class BeadEditor:
         return self._settings(self.beads, self.state.weights)
 
     def _settings(self, beads: tuple[Bead, ...], weights: str) -> by_pick.Settings:
-        empty = [bead.name for bead in beads if not bead.atoms]
-        if empty:
+        if empty := [bead.name for bead in beads if not bead.atoms]:
             raise ValueError(f"bead '{empty[0]}' is empty: give it at least one atom.")
         names, kinds = tuple(bead.name for bead in beads), tuple(bead.kind for bead in beads)
         return by_pick.Settings(
