@@ -36,7 +36,7 @@ class SystemPanel(frame.Panel):
         self.kind.add_class("cgw-sources")
         self.place = ipw.VBox()
         self.sources: dict[str, Source] = {}
-        self.sources["library"] = system_sources.library(self._allow)
+        self.sources["library"] = system_sources.named(self._allow)
         self.sources["SMILES"] = system_sources.smiles(self._allow)
         self.sources["files"] = system_sources.files(self._allow, self.session.folder / "uploads")
         form = [ipw.HTML(frame.text("system", "head")), self.kind, self.place]

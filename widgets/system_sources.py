@@ -57,7 +57,7 @@ class Source(ipw.VBox):
         self._changed()
 
 
-def library(changed: Callable[[], None]) -> Source:
+def named(changed: Callable[[], None]) -> Source:
     """Every file of ``workbench.systems`` that is a system of its own."""
     names = [name for name in rooms.available("systems") if name not in OTHERS]
     choice = ipw.Dropdown(options=[(name.replace("_", " "), name) for name in names], layout=ipw.Layout(width="98%"))

@@ -86,12 +86,10 @@ def rebuild(
     for frame in range(len(beads)):
         wanted = np.array(beads.positions[frame], np.float64)
         box = None if beads.box is None else np.asarray(beads.box[frame], np.float64)
-        atoms, guess = np.array(own[0]), np.empty((system.n_atoms, 3))
-        for number, (kind, (inside, rows)) in enumerate(zip(kinds, parts, strict=True)):
+        for kind, (_, rows) in zip(kinds, parts, strict=True):
             if box is not None:
                 wanted[rows] = kind.whole(wanted[rows], box)
-            atoms[inside] = kind.place(wanted[rows], random)
-            guess[inside] = _guess(mapping, number, wanted[rows], atoms[inside])
+        atoms, guess = _start(mapping, kinds, parts, own[0], wanted, random)
         try:
             atoms, energy[frame], off = relaxation.relax(
                 atoms, wanted, guess[guided], springs, box, settings.n_steps, settings.tolerance / 2
@@ -101,11 +99,7 @@ def rebuild(
                 f"backmapping.rebuild: frame {frame} cannot be relaxed ({error}): are its beads far from any that can be?"
             ) from None
         positions[frame] = atoms
-        if not (np.isfinite(energy[frame]) and off <= settings.tolerance):
-            raise ValueError(
-                f"backmapping.rebuild: a bead of frame {frame} stays {off:.2g} nm from where it was asked for (tolerance "
-                f"{settings.tolerance:g} nm): the molecule cannot have these beads; check the model, or raise tolerance or n_steps."
-            )
+        _check_met(frame, energy[frame], off, settings.tolerance)
         turned = np.flatnonzero(np.sign(_relaxation.volumes(atoms[None], centres)[0]) != hands)
         if turned.size:
             raise ValueError(
@@ -120,6 +114,26 @@ def rebuild(
         parents=(store.identity("backmapping.rebuild", beads, mapping, system, settings), *beads.parents),
         system=system,
     )
+
+
+def _start(
+    mapping: Mapping, kinds: list, parts: list, own: np.ndarray, wanted: np.ndarray, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Atoms placed by the beads ``wanted`` (B, 3), and where a decoder expects them, both (N, 3) [nm]."""
+    atoms, guess = np.array(own), np.empty(own.shape)
+    for number, (kind, (inside, rows)) in enumerate(zip(kinds, parts, strict=True)):
+        atoms[inside] = kind.place(wanted[rows], random)
+        guess[inside] = _guess(mapping, number, wanted[rows], atoms[inside])
+    return atoms, guess
+
+
+def _check_met(frame: int, energy: float, off: float, tolerance: float) -> None:
+    """Raise ``ValueError`` where a bead ended ``off`` [nm] from where it was asked for, beyond ``tolerance``."""
+    if not (np.isfinite(energy) and off <= tolerance):
+        raise ValueError(
+            f"backmapping.rebuild: a bead of frame {frame} stays {off:.2g} nm from where it was asked for (tolerance "
+            f"{tolerance:g} nm): the molecule cannot have these beads; check the model, or raise tolerance or n_steps."
+        )
 
 
 def rmsd(rebuilt: Trajectory, all_atom: Trajectory) -> Observation:

@@ -3,9 +3,8 @@
     W_mol = -dU/d(strain) along x, y and z, molecules shifted with their centres of mass; P V = N_molecules kBT + W_mol
 
 (Akkermans and Ciccotti, J. Phys. Chem. B 108, 6866 (2004)). Constraints act inside molecules and do no work here, so that rigid and
-flexible molecules are treated alike. Central differences, virtual sites recomputed. The step was chosen on OpenMM's CPU platform by the
-scatter of one entry in 64 waters (256 Lennard-Jones atoms): 1e-4 gives 1.2 (0.2) kJ/mol, 1e-3 gives 0.2 (0.03), with a bias below 1;
-an energy that jumps at its cut-off adds 118 (88) kJ/mol at 1e-4 and 25 (23) at 1e-3, beside thermal fluctuations of 240 (120).
+flexible molecules are treated alike. Central differences, virtual sites recomputed. With the step here rounding is far below the thermal
+fluctuations; most of the scatter is of energies that jump at their cut-off, and it falls as the step grows.
 """
 
 import numpy as np

@@ -14,6 +14,7 @@ import numpy as np
 import openmm
 from openmm import app, unit
 
+from workbench.settings import field, settings
 from workbench.systems import _openmm
 from workbench.types import State, System
 
@@ -23,22 +24,24 @@ RADIUS_OFFSET = 0.009
 """By how much Born radii are reduced in OBC2 [nm]."""
 
 
-def system(
-    name: str,
-    topology: app.Topology,
-    positions: np.ndarray,
-    *,
-    force_field: str,
-    solvent: str,
-    box_nm: float,
-    cutoff_nm: float,
-    temperature: float,
-) -> System:
+@settings
+class Settings:
+    """What surrounds the peptide and which force field describes it."""
+
+    solvent: str = field("vacuum", "Vacuum, implicit water (OBC2) or explicit water (TIP3P).", choices=tuple(SOLVENTS))
+    force_field: str = field("amber14sb", "Force field of the peptide.", choices=tuple(FORCE_FIELDS))
+    box_nm: float = field(2.7, "Edge of the cubic box of explicit water.", unit="nm", bounds=(2.4, 10.0))
+    cutoff_nm: float = field(1.0, "Cut-off of the direct-space interactions in explicit water.", unit="nm", bounds=(0.6, 1.2))
+    temperature: float = field(300.0, "Temperature that the system is meant for.", unit="K", bounds=(1.0, 2000.0))
+
+
+def system(name: str, topology: app.Topology, positions: np.ndarray, settings: Settings) -> System:
     """The peptide of ``topology`` at ``positions`` (n, 3) [nm] in its surroundings; ions of 'tip3p' make the box neutral.
 
     Raises ``ValueError`` where explicit water does not reach around the peptide.
     """
-    files = app.ForceField(FORCE_FIELDS[force_field], *SOLVENTS[solvent])
+    solvent, box_nm = settings.solvent, settings.box_nm
+    files = app.ForceField(FORCE_FIELDS[settings.force_field], *SOLVENTS[solvent])
     options = {"nonbondedMethod": app.NoCutoff, "constraints": None}
     if solvent == "tip3p":
         extent = np.ptp(positions, axis=0).max()
@@ -51,7 +54,7 @@ def system(
         with repeatable():  # OpenMM draws the waters that ions replace
             modeller.addSolvent(files, model="tip3p", boxSize=openmm.Vec3(*(box_nm,) * 3) * unit.nanometer, neutralize=True)
         topology, positions = modeller.topology, np.array(modeller.getPositions().value_in_unit(unit.nanometer))
-        options |= {"nonbondedMethod": app.PME, "nonbondedCutoff": cutoff_nm * unit.nanometer, "rigidWater": True}
+        options |= {"nonbondedMethod": app.PME, "nonbondedCutoff": settings.cutoff_nm * unit.nanometer, "rigidWater": True}
     physics = files.createSystem(topology, **options)
     _use_native_obc2(physics)
     return _openmm.to_system(
@@ -60,8 +63,8 @@ def system(
         positions=positions,
         force_field=physics,
         make_xml=functools.cache(functools.partial(openmm.XmlSerializer.serialize, physics)),
-        state=State(temperature=temperature),
-        source=f"{force_field}, {solvent}, as distributed with OpenMM",
+        state=State(temperature=settings.temperature),
+        source=f"{settings.force_field}, {solvent}, as distributed with OpenMM",
     )
 
 

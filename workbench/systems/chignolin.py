@@ -23,14 +23,12 @@ THREE = {"G": "GLY", "Y": "TYR", "D": "ASP", "P": "PRO", "E": "GLU", "T": "THR",
 
 
 @settings
-class Settings:
+class Settings(_peptide.Settings):
     """Where its coordinates come from, what surrounds it and which force field describes it."""
 
     pdb: str = field("", "A PDB file of chignolin; none: an unfolded chain is built.")
-    solvent: str = field("obc2", "Vacuum, implicit water (OBC2) or explicit water (TIP3P).", choices=("vacuum", "obc2", "tip3p"))
-    force_field: str = field("amber14sb", "Force field of the peptide.", choices=("amber14sb", "amber99sb-ildn"))
+    solvent: str = field("obc2", "Vacuum, implicit water (OBC2) or explicit water (TIP3P).", choices=tuple(_peptide.SOLVENTS))
     box_nm: float = field(4.0, "Edge of the cubic box of explicit water.", unit="nm", bounds=(2.4, 50.0))
-    cutoff_nm: float = field(1.0, "Cut-off of the direct-space interactions in explicit water.", unit="nm", bounds=(0.6, 1.2))
     temperature: float = field(340.0, "Temperature that the system is meant for.", unit="K", bounds=(1.0, 2000.0))
     seed: int = field(0, "Seed of the unfolded chain.", bounds=(0, 2**31 - 2))
 
@@ -39,8 +37,7 @@ class Settings:
 def load(settings: Settings) -> System:
     """The peptide. Raises ``ValueError`` for a file that is missing, cannot be read or holds another sequence."""
     topology, positions = _built(settings.seed) if not settings.pdb else _given(pathlib.Path(settings.pdb))
-    fields = {name: getattr(settings, name) for name in ("force_field", "solvent", "box_nm", "cutoff_nm", "temperature")}
-    return _peptide.system("chignolin", topology, positions, **fields)
+    return _peptide.system("chignolin", topology, positions, settings)
 
 
 def _built(seed: int) -> tuple[app.Topology, np.ndarray]:

@@ -21,23 +21,18 @@ NEXT = (("ALA", "CA"), ("ALA", "C"), ("ALA", "O"), ("NME", "N"), ("NME", "C"))
 
 
 @settings
-class Settings:
+class Settings(_peptide.Settings):
     """How long the chain is, what surrounds it and which force field describes it."""
 
     n_residues: int = field(9, "Number of alanines.", bounds=(1, 100))
-    solvent: str = field("vacuum", "Vacuum, implicit water (OBC2) or explicit water (TIP3P).", choices=("vacuum", "obc2", "tip3p"))
-    force_field: str = field("amber14sb", "Force field of the peptide.", choices=("amber14sb", "amber99sb-ildn"))
     box_nm: float = field(5.0, "Edge of the cubic box of explicit water.", unit="nm", bounds=(2.4, 50.0))
-    cutoff_nm: float = field(1.0, "Cut-off of the direct-space interactions in explicit water.", unit="nm", bounds=(0.6, 1.2))
-    temperature: float = field(300.0, "Temperature that the system is meant for.", unit="K", bounds=(1.0, 2000.0))
 
 
 @functools.lru_cache(maxsize=4)
 def load(settings: Settings) -> System:
     """The peptide, in a box of water where wanted. Raises ``ValueError`` for a chain too long for its box."""
     topology, positions = _chain(settings.n_residues)
-    fields = {name: getattr(settings, name) for name in ("force_field", "solvent", "box_nm", "cutoff_nm", "temperature")}
-    return _peptide.system("polyalanine", topology, positions, **fields)
+    return _peptide.system("polyalanine", topology, positions, settings)
 
 
 def _chain(n: int) -> tuple[app.Topology, np.ndarray]:
