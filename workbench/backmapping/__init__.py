@@ -99,12 +99,8 @@ def rebuild(
                 f"backmapping.rebuild: frame {frame} cannot be relaxed ({error}): are its beads far from any that can be?"
             ) from None
         positions[frame] = atoms
-        _check_met(frame, energy[frame], off, settings.tolerance)
-        turned = np.flatnonzero(np.sign(_relaxation.volumes(atoms[None], centres)[0]) != hands)
-        if turned.size:
-            raise ValueError(
-                f"backmapping.rebuild: frame {frame} has the wrong handedness at atom {centres[turned[0], 0]}: check its beads."
-            )
+        turned = np.sign(_relaxation.volumes(atoms[None], centres)[0]) != hands
+        _check_rebuilt(frame, energy[frame], off, settings.tolerance, centres[turned, 0])
         if on_step is not None:
             on_step(frame + 1, {"total": len(beads), "energy": float(energy[frame]), "deviation": off})
     return Trajectory(
@@ -127,13 +123,15 @@ def _start(
     return atoms, guess
 
 
-def _check_met(frame: int, energy: float, off: float, tolerance: float) -> None:
-    """Raise ``ValueError`` where a bead ended ``off`` [nm] from where it was asked for, beyond ``tolerance``."""
+def _check_rebuilt(frame: int, energy: float, off: float, tolerance: float, turned: np.ndarray) -> None:
+    """Raise ``ValueError`` where a bead ended ``off`` [nm], beyond ``tolerance``, or atoms ``turned`` have the wrong handedness."""
     if not (np.isfinite(energy) and off <= tolerance):
         raise ValueError(
             f"backmapping.rebuild: a bead of frame {frame} stays {off:.2g} nm from where it was asked for (tolerance "
             f"{tolerance:g} nm): the molecule cannot have these beads; check the model, or raise tolerance or n_steps."
         )
+    if turned.size:
+        raise ValueError(f"backmapping.rebuild: frame {frame} has the wrong handedness at atom {turned[0]}: check its beads.")
 
 
 def rmsd(rebuilt: Trajectory, all_atom: Trajectory) -> Observation:

@@ -1,7 +1,7 @@
 """Methanol: GAFF with AM1-BCC charges.
 
 Wang et al., J. Comput. Chem. 25, 1157 (2004); Jakalian et al., ibid. 23, 1623 (2002). GAFF2, the successor that ``systems.from_smiles``
-takes, makes liquid methanol nine per cent too light.
+takes, makes liquid methanol ten per cent too light.
 """
 
 import numpy as np
