@@ -1,15 +1,16 @@
 """One neighbour list for every engine and device: undirected pairs within a range, for a batch of frames at once.
 
-A pair is listed once. Frames are flattened: bead b of frame f has index f B + b. Small systems are searched densely on their
-device; larger ones by a k-d tree (scipy) that knows the periodic box, O(B log B).
+A pair is listed once, under one of its beads. Frames are flattened: bead b of frame f has index f B + b. On the CPU beads are sorted
+into cells, O(B); on a GPU small systems are searched densely and large ones on the CPU.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-import scipy.spatial
 import torch
 from torch import Tensor
+
+from workbench import _neighbor_kernels as kernels
 
 DENSE_UP_TO = 256
 
@@ -18,9 +19,11 @@ class Pairs(NamedTuple):
     """Undirected pairs of beads, as flattened indices."""
 
     first: Tensor
-    """First bead of each pair, (P,)."""
+    """Bead that a pair is listed under, (P,) int32, ascending."""
     second: Tensor
-    """Second bead of each pair, (P,)."""
+    """The other bead of each pair, (P,) int32."""
+    starts: Tensor
+    """Pairs of the flattened bead i are rows ``starts[i]`` to ``starts[i + 1]``, (F B + 1,) int64."""
 
 
 def search(positions: Tensor, box: Tensor | None, reach: float, excluded: Tensor) -> Pairs:
@@ -31,20 +34,18 @@ def search(positions: Tensor, box: Tensor | None, reach: float, excluded: Tensor
     positions, box = positions.detach(), None if box is None else box.detach()
     if box is not None and reach > 0.5 * float(box.min()):
         raise ValueError(f"a range of {reach:.3f} nm does not fit a box of {float(box.min()):.3f} nm: it must be at most half of it.")
-    n_beads = positions.shape[1]
-    find = _dense if n_beads <= DENSE_UP_TO else _by_tree
-    first, second = find(positions, box, reach)
-    if len(excluded) and len(first):
-        low, high = torch.minimum(first, second) % n_beads, torch.maximum(first, second) % n_beads
-        left_out = (excluded.min(1).values * n_beads + excluded.max(1).values).to(first.device)
-        keep = ~torch.isin(low * n_beads + high, left_out)
-        first, second = first[keep], second[keep]
-    return Pairs(first, second)
+    if positions.device.type != "cpu" and positions.shape[1] <= DENSE_UP_TO:
+        return _dense(positions, box, reach, excluded)
+    return _by_cells(positions, box, reach, excluded)
 
 
-def _dense(positions: Tensor, box: Tensor | None, reach: float) -> tuple[Tensor, Tensor]:
+def _dense(positions: Tensor, box: Tensor | None, reach: float, excluded: Tensor) -> Pairs:
     n_frames, n_beads, _ = positions.shape
     i, j = torch.triu_indices(n_beads, n_beads, 1, device=positions.device)
+    if len(excluded):
+        left_out = excluded.min(1).values * n_beads + excluded.max(1).values
+        keep = ~torch.isin(i * n_beads + j, left_out.to(i))
+        i, j = i[keep], j[keep]
     frames_at_once = max(1, 4_000_000 // max(1, len(i)))
     first, second = [], []
     for start in range(0, n_frames, frames_at_once):
@@ -56,21 +57,34 @@ def _dense(positions: Tensor, box: Tensor | None, reach: float) -> tuple[Tensor,
         frame, pair = torch.nonzero((vector * vector).sum(-1) < reach * reach, as_tuple=True)
         first.append((frame + start) * n_beads + i[pair])
         second.append((frame + start) * n_beads + j[pair])
-    return torch.cat(first), torch.cat(second)
+    first = torch.cat(first)
+    counts = torch.bincount(first, minlength=n_frames * n_beads)
+    return Pairs(first.int(), torch.cat(second).int(), torch.cat([counts.new_zeros(1), counts.cumsum(0)]))
 
 
-def _by_tree(positions: Tensor, box: Tensor | None, reach: float) -> tuple[Tensor, Tensor]:
-    n_beads = positions.shape[1]
-    found = []
-    for frame, points in enumerate(positions.cpu().double().numpy()):
-        lengths = None if box is None else box[frame].cpu().double().numpy()
-        if lengths is not None:
-            points = np.mod(points, lengths)
-            points[points >= lengths] = 0.0
-        pairs = scipy.spatial.cKDTree(points, boxsize=lengths).query_pairs(reach, output_type="ndarray")
-        found.append(np.sort(pairs, axis=1) + frame * n_beads)
-    pairs = torch.as_tensor(np.concatenate(found), dtype=torch.int64, device=positions.device)
-    return pairs[:, 0], pairs[:, 1]
+def _by_cells(positions: Tensor, box: Tensor | None, reach: float, excluded: Tensor) -> Pairs:
+    x = positions.cpu().contiguous().numpy()
+    boxes = np.zeros((0, 3), x.dtype) if box is None else box.to("cpu", positions.dtype).contiguous().numpy()
+    n_frames, n_beads, _ = x.shape
+    order, cell = np.empty((2, n_frames, n_beads), np.int32)
+    number, visit = np.empty((2, n_frames, 3), np.int32)
+    y, offsets = np.empty((n_frames, 3, n_beads), x.dtype), np.empty((n_frames, n_beads + 1), np.int32)
+    kernels.sort(x, boxes, reach, order, y, number, visit, cell, offsets)
+    cells = (y, boxes, reach, number, visit, order, cell, offsets)
+    counts = np.empty((n_frames, n_beads), np.int64)
+    kernels.count(*cells, counts)
+    starts = _starts(counts)
+    first, second = np.empty((2, starts[-1]), np.int32)
+    kernels.write(*cells, *kernels.exclusion_rows(excluded.cpu().numpy(), n_beads), starts, counts, first, second)
+    if len(excluded):
+        wide, starts = (first, second, starts), _starts(counts)
+        first, second = np.empty((2, starts[-1]), np.int32)
+        kernels.close_up(*wide, starts, first, second)
+    return Pairs(*(torch.from_numpy(a).to(positions.device) for a in (first, second, starts)))
+
+
+def _starts(counts: np.ndarray) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(counts)])
 
 
 class VerletList:
@@ -80,16 +94,26 @@ class VerletList:
         self.cutoff, self.skin, self.excluded = cutoff, skin, excluded
         self.pairs: Pairs | None = None
         self._at: Tensor | None = None
+        self._box: Tensor | None = None
         self._slack = 0.0
 
     def update(self, positions: Tensor, box: Tensor | None) -> Pairs:
-        """Pairs that hold all within the cut-off at ``positions`` (F, B, 3)."""
-        if self.pairs is None or float(((positions - self._at) ** 2).sum(-1).max()) > (0.5 * self._slack) ** 2:
+        """Pairs that hold all within the cut-off at ``positions`` (F, B, 3) in ``box`` (F, 3) or None."""
+        if self.pairs is None or self._outdated(positions, box):
             reach = self.cutoff + self.skin if box is None else max(self.cutoff, min(self.cutoff + self.skin, 0.5 * float(box.min())))
             self.pairs, self._slack = search(positions, box, reach, self.excluded), reach - self.cutoff
-            self._at = positions.clone()
+            self._at, self._box = positions.detach().clone(), None if box is None else box.clone()
         return self.pairs
 
     def forget(self) -> None:
         """Search anew at the next update, so that a run that is resumed here sums in the same order."""
         self.pairs = None
+
+    def _outdated(self, positions: Tensor, box: Tensor | None) -> bool:
+        positions = positions.detach()
+        if box is not None and not torch.equal(box, self._box):
+            return True
+        limit = (0.5 * self._slack) ** 2
+        if positions.device.type == "cpu":
+            return kernels.crossed(positions.reshape(-1, 3).numpy(), self._at.reshape(-1, 3).numpy(), limit)
+        return not float(((positions - self._at) ** 2).sum(-1).max()) <= limit

@@ -1,0 +1,220 @@
+"""Compiled kernels of the neighbour list for the CPU: beads sorted into cells, pairs counted, pairs written; threads over beads.
+
+Cells are half the range wide or wider, and one cell where smaller ones would not pay. A bead looks for partners that come after it
+in the order of the cells, so that every pair comes once. Counting and writing must agree to the last bit: these kernels leave
+floating-point arithmetic as it is written (no fast-math). A coordinate that is not a number has no neighbours and does no harm.
+"""
+
+import math
+
+import numba
+import numpy as np
+
+BLOCK = 64
+"""Beads that a thread takes at once."""
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _divide(low, length, reach, n_beads, number, visit):
+    """Cells in each direction, number (3,), and how many of them a bead looks at, visit (3,), for edges ``length`` [nm] of a frame."""
+    wanted, most = np.ones(3), max(1.0, float(n_beads))
+    for d in range(3):
+        if length[d] < np.inf:
+            wanted[d] = min(max(2.0 * length[d] / reach, 1.0), most)
+    for _ in range(3):  # no more cells than beads; a direction that is down to one cell leaves the rest to the others
+        total, shrinking = wanted[0] * wanted[1] * wanted[2], 0
+        for d in range(3):
+            shrinking += wanted[d] > 1.0
+        if total > most:
+            for d in range(3):
+                wanted[d] = max(1.0, wanted[d] * (most / total) ** (1.0 / shrinking)) if wanted[d] > 1.0 else 1.0
+    work = 1.0
+    for d in range(3):
+        number[d] = int(wanted[d])
+        visit[d] = min(number[d], 2 * math.ceil(reach * number[d] / length[d]) + 1) if number[d] > 1 else 1
+        work *= visit[d] / number[d]
+    if not work < 0.7:
+        number[:] = 1
+        visit[:] = 1
+
+
+@numba.njit(cache=True, nogil=True, parallel=True, error_model="numpy")
+def sort(x, boxes, reach, order, y, number, visit, cell, offsets):
+    """Sort the beads of every frame by cell.
+
+    From positions x (F, B, 3) and boxes (F, 3), empty in vacuum: order (F, B), sorted positions y (F, 3, B), cells of a frame
+    ``number`` and those to look at ``visit`` (F, 3), cell of each sorted bead (F, B) and first bead of each cell, offsets (F, B + 1).
+    """
+    n_beads = x.shape[1]
+    for f in numba.prange(len(x)):
+        low, length, n, first = np.zeros(3), np.empty(3), number[f], offsets[f]
+        for d in range(3):
+            if len(boxes):
+                length[d] = boxes[f, d]
+            else:
+                low[d] = high = x[f, 0, d]
+                for b in range(n_beads):
+                    low[d], high = min(low[d], x[f, b, d]), max(high, x[f, b, d])
+                length[d] = high - low[d]
+        _divide(low, length, reach, n_beads, n, visit[f])
+        own = np.empty(n_beads, np.int32)
+        first[:] = 0
+        for b in range(n_beads):
+            at = 0
+            for d in range(3):
+                scaled = (x[f, b, d] - low[d]) / length[d]
+                scaled -= math.floor(scaled) if len(boxes) else 0.0
+                at = at * n[d] + min(max(int(scaled * n[d]), 0), n[d] - 1)
+            own[b] = at
+            first[at + 1] += 1
+        for c in range(n_beads):
+            first[c + 1] += first[c]
+        for b in range(n_beads - 1, -1, -1):  # the ends of the cells move down to their beginnings
+            first[own[b] + 1] -= 1
+            s = first[own[b] + 1]
+            order[f, s], cell[f, s] = b, own[b]
+            for d in range(3):
+                y[f, d, s] = x[f, b, d]
+        for c in range(n_beads):
+            first[c] = first[c + 1]
+        first[n_beads] = n_beads
+
+
+@numba.njit(inline="always")
+def _near(y, s, t, box, inverse, limit):
+    """Whether beads s and t of y (3, B) are closer than the root of ``limit``, nearest image."""
+    u, v, w = y[0, t] - y[0, s], y[1, t] - y[1, s], y[2, t] - y[2, s]
+    u -= box[0] * np.rint(u * inverse[0])
+    v -= box[1] * np.rint(v * inverse[1])
+    w -= box[2] * np.rint(w * inverse[2])
+    return u * u + v * v + w * w < limit
+
+
+@numba.njit(inline="always")
+def _wrapped(index, number):
+    return index + number if index < 0 else index - number if index >= number else index
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _around(cell, number, visit, offsets, ranges):
+    """Ranges of beads, ranges (any, 2), in the cells to look at from ``cell``; returns how many."""
+    found, z = 0, cell % number[2]
+    p, q = cell // number[2] // number[1], cell // number[2] % number[1]
+    first = _wrapped(z - visit[2] // 2, number[2])
+    rest = max(first + visit[2] - number[2], 0)  # cells that wrap around to the beginning of the row
+    for i in range(visit[0]):
+        for j in range(visit[1]):
+            row = _wrapped(p + i - visit[0] // 2, number[0]) * number[1] + _wrapped(q + j - visit[1] // 2, number[1])
+            row *= number[2]
+            ranges[found, 0], ranges[found, 1] = offsets[row + first], offsets[row + first + visit[2] - rest]
+            found += 1
+            if rest:
+                ranges[found, 0], ranges[found, 1] = offsets[row], offsets[row + rest]
+                found += 1
+    return found
+
+
+@numba.njit(cache=True, nogil=True, parallel=True, error_model="numpy")
+def count(y, boxes, reach, number, visit, order, cell, offsets, counts):
+    """counts (F, B): pairs that are listed under each bead, exclusions still among them."""
+    n_beads, limit = y.shape[2], y.dtype.type(reach) ** 2
+    blocks = (n_beads + BLOCK - 1) // BLOCK
+    for block in numba.prange(len(y) * blocks):
+        f, last = block // blocks, -1
+        box, inverse = _box(boxes, f, y)
+        ranges = np.empty((2 * visit[f, 0] * visit[f, 1], 2), np.int32)
+        for s in range(block % blocks * BLOCK, min(n_beads, (block % blocks + 1) * BLOCK)):
+            if cell[f, s] != last:
+                last = cell[f, s]
+                n_ranges = _around(last, number[f], visit[f], offsets[f], ranges)
+            found = 0
+            for k in range(n_ranges):
+                for t in range(max(ranges[k, 0], s + 1), ranges[k, 1]):
+                    found += _near(y[f], s, t, box, inverse, limit)
+            counts[f, order[f, s]] = found
+
+
+@numba.njit(cache=True, nogil=True, parallel=True, error_model="numpy")
+def write(y, boxes, reach, number, visit, order, cell, offsets, ex_starts, ex_partners, starts, counts, first, second):
+    """first and second (P,) from ``starts`` (F B + 1) of what :func:`count` found, less exclusions; counts (F, B) are what is left."""
+    n_beads, limit = y.shape[2], y.dtype.type(reach) ** 2
+    blocks = (n_beads + BLOCK - 1) // BLOCK
+    for block in numba.prange(len(y) * blocks):
+        f, last = block // blocks, -1
+        box, inverse = _box(boxes, f, y)
+        ranges = np.empty((2 * visit[f, 0] * visit[f, 1], 2), np.int32)
+        begin, end = block % blocks * BLOCK, min(n_beads, (block % blocks + 1) * BLOCK)
+        most = 0
+        for s in range(begin, end):
+            most = max(most, counts[f, order[f, s]])
+        hits = np.empty(most + 1, np.int32)
+        for s in range(begin, end):
+            if cell[f, s] != last:
+                last = cell[f, s]
+                n_ranges = _around(last, number[f], visit[f], offsets[f], ranges)
+            found = 0
+            for k in range(n_ranges):
+                for t in range(max(ranges[k, 0], s + 1), ranges[k, 1]):
+                    hits[found] = t  # kept where the count goes on: no branch to be guessed
+                    found += _near(y[f], s, t, box, inverse, limit)
+            bead = order[f, s]
+            at = starts[f * n_beads + bead]
+            for h in range(found):
+                other = order[f, hits[h]]
+                if not _among(other, ex_partners, ex_starts[bead], ex_starts[bead + 1]):
+                    first[at], second[at] = f * n_beads + bead, f * n_beads + other
+                    at += 1
+            counts[f, bead] = at - starts[f * n_beads + bead]
+
+
+@numba.njit(inline="always")
+def _box(boxes, f, y):
+    """Edges of frame f and their inverses, zero in vacuum, in the precision of y."""
+    box, inverse = np.zeros(3, y.dtype), np.zeros(3, y.dtype)
+    if len(boxes):
+        for d in range(3):
+            box[d], inverse[d] = boxes[f, d], 1.0 / boxes[f, d]
+    return box, inverse
+
+
+@numba.njit(inline="always")
+def _among(value, values, begin, end):
+    for k in range(begin, end):
+        if values[k] == value:
+            return True
+    return False
+
+
+@numba.njit(cache=True, nogil=True, parallel=True)
+def close_up(first, second, starts, new_starts, new_first, new_second):
+    """Rows of pairs that begin at ``starts`` moved together to ``new_starts``."""
+    for i in numba.prange(len(new_starts) - 1):
+        for k in range(new_starts[i + 1] - new_starts[i]):
+            new_first[new_starts[i] + k], new_second[new_starts[i] + k] = first[starts[i] + k], second[starts[i] + k]
+
+
+@numba.njit(cache=True, nogil=True)
+def exclusion_rows(excluded, n_beads):
+    """Partners of each bead from ``excluded`` (any, 2): row starts (B + 1) and partners (twice as many as pairs)."""
+    starts, partners = np.zeros(n_beads + 2, np.int64), np.empty(2 * len(excluded), np.int32)
+    for k in range(len(excluded)):
+        for side in range(2):
+            starts[excluded[k, side] + 2] += 1
+    for b in range(n_beads):
+        starts[b + 2] += starts[b + 1]
+    for k in range(len(excluded)):
+        for side in range(2):
+            bead = excluded[k, side]
+            partners[starts[bead + 1]] = excluded[k, 1 - side]
+            starts[bead + 1] += 1
+    return starts[:-1], partners
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def crossed(x, at, limit):
+    """Whether any bead of x (any, 3) is further from ``at`` than the root of ``limit``, or is nowhere."""
+    for b in range(len(x)):
+        u, v, w = x[b, 0] - at[b, 0], x[b, 1] - at[b, 1], x[b, 2] - at[b, 2]
+        if not u * u + v * v + w * w <= limit:
+            return True
+    return False
