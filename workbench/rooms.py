@@ -24,6 +24,14 @@ def method(room: ModuleType | str, name: str) -> ModuleType:
     return importlib.import_module(f"{package.__name__}.{name}")
 
 
+def file(room: str, name: str) -> ModuleType:
+    """The module of any file of a room, also one that is no method (a class may live in it). Raises ``ValueError`` as :func:`method`."""
+    package = importlib.import_module(f"workbench.{room}")
+    if name in {m.name for m in pkgutil.iter_modules(package.__path__)}:
+        return importlib.import_module(f"{package.__name__}.{name}")
+    return method(room, name)
+
+
 def lazy(package: str) -> tuple:
     """``__getattr__`` and ``__dir__`` for a room, so that its files are imported when first named."""
 

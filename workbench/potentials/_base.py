@@ -158,7 +158,7 @@ def _build(description: dict) -> Potential:
     name, recipe = description["file"], dict(description["recipe"])
     if name == "_base":
         return Sum([_build(p) for p in description["parts"]], recipe["weights"])
-    kind: Any = vars(rooms.method("potentials", name)).get(description["class"])
+    kind: Any = vars(rooms.file("potentials", name)).get(description["class"])
     if not (isinstance(kind, type) and issubclass(kind, Potential)):
         raise ValueError(f"potentials/{name}.py has no potential '{description['class']}': the file may come from another version.")
     return kind(**recipe)

@@ -29,36 +29,19 @@ class PairPotential(Analytic):
     def pair_energy(self, r: Tensor, frame: Tensor) -> Tensor:
         """u(r) [kJ/mol] of pairs at distance ``r`` (P,) [nm] in frames ``frame`` (P,); zero from ``cutoff`` on."""
 
-    def _vectors(self, positions: Tensor, box: Tensor | None, pairs: neighbors.Pairs | None) -> tuple[Tensor, Tensor, neighbors.Pairs]:
-        if pairs is None:
-            lengths = box if box is None or box.dim() == 2 else torch.diagonal(box, dim1=1, dim2=2)
-            pairs = neighbors.search(positions, lengths, self.cutoff, self.exclusions)
-        n_beads = positions.shape[1]
-        flat = positions.reshape(-1, 3)
-        frame = torch.div(pairs.first, n_beads, rounding_mode="floor")
-        vector = (flat[pairs.second] - flat[pairs.first])[:, None, :]
-        return geometry.minimum_image(vector, None if box is None else box[frame])[:, 0], frame, pairs
-
     def forward(self, positions: Tensor, box: Tensor | None = None, pairs: neighbors.Pairs | None = None) -> Tensor:
-        vector, frame, _ = self._vectors(positions, box, pairs)
+        vector, frame, _ = vectors(positions, box, pairs, self.cutoff, self.exclusions)
         energy = self.pair_energy(torch.linalg.vector_norm(vector, dim=-1), frame)
         return torch.zeros(len(positions), dtype=energy.dtype, device=energy.device).index_add(0, frame, energy)
 
     def evaluate(self, positions: Tensor, box: Tensor | None, pairs: neighbors.Pairs | None, virial: bool) -> Evaluation:
-        vector, frame, pairs = self._vectors(positions, box, pairs)
+        vector, frame, pairs = vectors(positions, box, pairs, self.cutoff, self.exclusions)
         r = torch.linalg.vector_norm(vector, dim=-1)
         with torch.enable_grad():
             distance = r.requires_grad_(True)
             energy = self.pair_energy(distance, frame)
             (slope,) = torch.autograd.grad(energy.sum(), distance)
-        pull = (slope / r.detach())[:, None] * vector
-        total = torch.zeros_like(positions).reshape(-1, 3).index_add_(0, pairs.first, pull).index_add_(0, pairs.second, -pull)
-        sums = torch.zeros(len(positions), dtype=energy.dtype, device=energy.device).index_add_(0, frame, energy.detach())
-        stress = None
-        if virial:
-            stress = torch.zeros(len(positions), 3, 3, dtype=pull.dtype, device=pull.device)
-            stress.index_add_(0, frame, -vector[:, :, None] * pull[:, None, :])
-        return Evaluation(sums, total.reshape(positions.shape), stress)
+        return gather(positions, pairs, frame, vector, energy.detach(), slope / r.detach(), virial)
 
     def native(self, energy: str, switch_from: float, beads: Beads, periodic: bool) -> openmm.CustomNonbondedForce:
         """The OpenMM force of ``energy``, an expression in r, for ``beads``; switched off from ``switch_from`` [nm] as here."""
@@ -72,6 +55,33 @@ class PairPotential(Analytic):
         for i, j in self.exclusions.tolist():
             force.addExclusion(i, j)
         return force
+
+
+def vectors(
+    positions: Tensor, box: Tensor | None, pairs: neighbors.Pairs | None, cutoff: float, exclusions: Tensor
+) -> tuple[Tensor, Tensor, neighbors.Pairs]:
+    """Vectors (P, 3) from the first to the second bead of each pair, its frame (P,), and the pairs, searched where none are given."""
+    if pairs is None:
+        lengths = box if box is None or box.dim() == 2 else torch.diagonal(box, dim1=1, dim2=2)
+        pairs = neighbors.search(positions, lengths, cutoff, exclusions)
+    flat = positions.reshape(-1, 3)
+    frame = torch.div(pairs.first, positions.shape[1], rounding_mode="floor")
+    vector = (flat[pairs.second] - flat[pairs.first])[:, None, :]
+    return geometry.minimum_image(vector, None if box is None else box[frame])[:, 0], frame, pairs
+
+
+def gather(
+    positions: Tensor, pairs: neighbors.Pairs, frame: Tensor, vector: Tensor, energy: Tensor, slope: Tensor, virial: bool
+) -> Evaluation:
+    """Sums over pairs with ``vector`` (P, 3), energy (P,) and ``slope`` du/dr / r (P,)."""
+    pull = slope[:, None] * vector
+    total = torch.zeros_like(positions).reshape(-1, 3).index_add_(0, pairs.first, pull).index_add_(0, pairs.second, -pull)
+    sums = torch.zeros(len(positions), dtype=energy.dtype, device=energy.device).index_add_(0, frame, energy)
+    stress = None
+    if virial:
+        stress = torch.zeros(len(positions), 3, 3, dtype=pull.dtype, device=pull.device)
+        stress.index_add_(0, frame, -vector[:, :, None] * pull[:, None, :])
+    return Evaluation(sums, total.reshape(positions.shape), stress)
 
 
 def exclusion_list(beads: Beads | None) -> list:
