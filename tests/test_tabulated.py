@@ -22,11 +22,12 @@ def mixture(seed=0):
 
 
 def filled(data, **settings):
-    """Tables with waves in them."""
+    """Tables with waves in them that rise towards their start."""
     made = tabulated.build(data, Settings(**settings)).double()
     with torch.no_grad():
         for parameter in made.parameters():
-            parameter.copy_(10 * torch.cos(0.3 * torch.arange(parameter.numel(), dtype=torch.float64)).reshape(parameter.shape))
+            k = torch.arange(parameter.shape[1], dtype=torch.float64)
+            parameter.copy_(10 * torch.cos(0.3 * k + torch.arange(len(parameter))[:, None]) + 200 * torch.exp(-0.5 * k))
     return made
 
 
