@@ -97,7 +97,7 @@ def test_each_pair_of_types_has_its_own_table():
 
 def test_openmm_gives_the_same_for_types_and_exclusions():
     data = mixture()
-    table = filled(data, start=0.2, cutoff=0.6, spacing=0.02, bonds=False)
+    table = filled(data, start=0.16, cutoff=0.6, spacing=0.02, bonds=False)
     forces = table.to_openmm(data.beads, True)
     assert len(forces) == 3 and forces[1].getNumInteractionGroups() == 1
     system = openmm.System()
