@@ -17,6 +17,8 @@ from workbench.types import Beads
 
 LEAST_PUSH = 1000.0
 """Least force at the first knot [kJ/mol/nm], so that no bead falls through a table that is not repulsive there."""
+PAIRS_PER_CHUNK = 4000
+"""A thread is worth its start for this many pairs."""
 FINER = 8
 """Points per knot where an engine interpolates between points of its own."""
 
@@ -90,30 +92,37 @@ class PairTables(Analytic):
             return self._evaluate_by_torch(positions, box, pairs, virial)
         if pairs is None:
             pairs = neighbors.search(positions, box, self.cutoff, self.exclusions)
-        (frames, beads), dtype = positions.shape[:2], positions.dtype
-        chunks = min(numba.get_num_threads(), max(1, len(pairs.second) // 1000))
-        bounds = np.searchsorted(pairs.starts.numpy(), np.linspace(0, len(pairs.second), chunks + 1))
-        bounds[0], bounds[-1] = 0, frames * beads
-        force = torch.zeros(chunks, frames * beads, 3, dtype=dtype)
-        energy = torch.zeros(chunks, frames, dtype=torch.float64)
-        stress = torch.zeros(chunks, frames if virial else 0, 9, dtype=torch.float64)
+        (frames, beads), x = positions.shape[:2], positions.detach().contiguous().reshape(-1, 3).numpy()
+        polynomial = np.empty((len(self.pairs), self.n_intervals, 4), x.dtype)
+        core = np.empty((len(self.pairs), 2), x.dtype)
+        kernels.splines(self.coefficients.detach().double().numpy(), self.spacing, self.start, LEAST_PUSH, polynomial, core)
+        chunks = min(numba.get_num_threads(), 1 + len(pairs.second) // PAIRS_PER_CHUNK)
+        bounds = np.array([0, frames * beads])
+        if chunks > 1:
+            bounds = np.searchsorted(pairs.starts.numpy(), np.linspace(0, len(pairs.second), chunks + 1))
+            bounds[0], bounds[-1] = 0, frames * beads
+        force, energy = np.zeros((chunks, frames * beads, 3), x.dtype), np.zeros((chunks, frames))
+        stress = np.zeros((chunks, frames if virial else 0, 9))
         kernels.pairs(
-            positions.contiguous().reshape(-1, 3).numpy(),
-            np.zeros((frames, 3), positions.numpy().dtype) if box is None else box.to(dtype).numpy(),
+            x,
+            np.zeros((frames, 3), x.dtype) if box is None else box.to(positions.dtype).numpy(),
             beads,
             pairs.starts.numpy(),
             pairs.second.numpy(),
             bounds,
             self.bead_types.numpy(),
             self.table.numpy(),
-            *(part.to(dtype).numpy() for part in self._polynomials()),
-            np.array([self.start, 1 / self.spacing, self.cutoff], positions.numpy().dtype),
-            force.numpy(),
-            energy.numpy(),
-            stress.numpy(),
+            polynomial,
+            core,
+            np.array([self.start, 1 / self.spacing, self.cutoff], x.dtype),
+            force,
+            energy,
+            stress,
         )
-        total = force[0] if chunks == 1 else force.sum(0)
-        return Evaluation(energy.sum(0).to(dtype), total.reshape(positions.shape), _symmetric(stress.sum(0)).to(dtype) if virial else None)
+        total = torch.from_numpy(force[0] if chunks == 1 else force.sum(0)).reshape(positions.shape)
+        dtype = positions.dtype
+        sums = torch.from_numpy(energy.sum(0)).to(dtype)
+        return Evaluation(sums, total, _symmetric(torch.from_numpy(stress.sum(0))).to(dtype) if virial else None)
 
     def bind(self, beads: Beads) -> "PairTables":
         bound = PairTables(**{**self.recipe(), "bead_types": type_index(self.types, beads), "exclusions": _pair.exclusion_list(beads)})
