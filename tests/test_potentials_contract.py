@@ -35,8 +35,20 @@ def liquid(n_frames=2, n=64, seed=0):
     return types.ReferenceData(positions=x, box=np.tile(box, (n_frames, 1)), beads=beads)
 
 
-DATA = {"harmonic": chain, "cgnet": chain, "tabulated": chain, "lennard_jones": liquid, "repulsion": liquid}
-SETTINGS = {"tabulated": {"start": 0.1, "cutoff": 0.5}, "lennard_jones": {"cutoff": 0.6}, "repulsion": {"cutoff": 0.6}}
+DATA = {
+    "harmonic": chain,
+    "cgnet": chain,
+    "tabulated": chain,
+    "lennard_jones": liquid,
+    "repulsion": liquid,
+    "three_body_spline": liquid,
+}
+SETTINGS = {
+    "tabulated": {"start": 0.1, "cutoff": 0.5},
+    "lennard_jones": {"cutoff": 0.6},
+    "repulsion": {"cutoff": 0.6},
+    "three_body_spline": {"cutoff": 0.45, "theta_min": 1.0},
+}
 
 
 @pytest.fixture(params=rooms.available("potentials"))
@@ -45,7 +57,7 @@ def case(request):
     data = DATA[request.param]()
     method = rooms.method("potentials", request.param)
     potential = method.build(data, method.Settings(**SETTINGS.get(request.param, {}))).double()
-    if request.param == "tabulated":  # its tables begin empty
+    if request.param in ("tabulated", "three_body_spline"):  # their tables begin empty
         with torch.no_grad():
             for parameter in potential.parameters():
                 parameter.copy_(10 * torch.cos(0.4 * torch.arange(parameter.numel(), dtype=torch.float64)).reshape(parameter.shape))
