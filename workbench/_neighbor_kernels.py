@@ -1,6 +1,6 @@
 """Compiled kernels of the neighbour list for the CPU: beads sorted into cells, pairs counted, pairs written; threads over beads.
 
-Cells are half the range wide or wider, and one cell where smaller ones would not pay. A bead looks for partners that come after it
+Cells are as wide as the range or wider, and there is but one where more would not pay. A bead looks for partners that come after it
 in the order of the cells, so that every pair comes once. Counting and writing must agree to the last bit: these kernels leave
 floating-point arithmetic as it is written (no fast-math). A coordinate that is not a number has no neighbours and does no harm.
 """
@@ -10,40 +10,43 @@ import math
 import numba
 import numpy as np
 
+import workbench.device  # noqa: F401  (starts the threads of numba, with no effect on those of torch)
+
 BLOCK = 64
 """Beads that a thread takes at once."""
+ROW = 9
+"""What a row of cells costs, in candidate pairs (measured)."""
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _divide(low, length, reach, n_beads, number, visit):
-    """Cells in each direction, number (3,), and how many of them a bead looks at, visit (3,), for edges ``length`` [nm] of a frame."""
-    wanted, most = np.ones(3), max(1.0, float(n_beads))
+def _divide(length, reach, n_beads, number):
+    """Cells in each direction, number (3,), for edges ``length`` [nm] of a frame: one where it would not pay to have more."""
+    wanted = np.ones(3)
     for d in range(3):
         if length[d] < np.inf:
-            wanted[d] = min(max(2.0 * length[d] / reach, 1.0), most)
+            wanted[d] = min(max(length[d] / reach, 1.0), float(n_beads))
     for _ in range(3):  # no more cells than beads; a direction that is down to one cell leaves the rest to the others
         total, shrinking = wanted[0] * wanted[1] * wanted[2], 0
         for d in range(3):
             shrinking += wanted[d] > 1.0
-        if total > most:
+        if total > n_beads:
             for d in range(3):
-                wanted[d] = max(1.0, wanted[d] * (most / total) ** (1.0 / shrinking)) if wanted[d] > 1.0 else 1.0
-    work = 1.0
+                wanted[d] = max(1.0, wanted[d] * (n_beads / total) ** (1.0 / shrinking)) if wanted[d] > 1.0 else 1.0
+    share, rows = 1.0, 1.0
     for d in range(3):
         number[d] = int(wanted[d])
-        visit[d] = min(number[d], 2 * math.ceil(reach * number[d] / length[d]) + 1) if number[d] > 1 else 1
-        work *= visit[d] / number[d]
-    if not work < 0.7:
+        share *= min(3.0 / number[d], 1.0)
+        rows *= min(3, number[d]) if d < 2 else 1
+    if share * n_beads / 2 + ROW * rows > n_beads / 2:
         number[:] = 1
-        visit[:] = 1
 
 
 @numba.njit(cache=True, nogil=True, parallel=True, error_model="numpy")
-def sort(x, boxes, reach, order, y, number, visit, cell, offsets):
+def sort(x, boxes, reach, order, y, number, cell, offsets):
     """Sort the beads of every frame by cell.
 
-    From positions x (F, B, 3) and boxes (F, 3), empty in vacuum: order (F, B), sorted positions y (F, 3, B), cells of a frame
-    ``number`` and those to look at ``visit`` (F, 3), cell of each sorted bead (F, B) and first bead of each cell, offsets (F, B + 1).
+    From positions x (F, B, 3) and boxes (F, 3), empty in vacuum: order (F, B), sorted positions y (F, 3, B), cells in each
+    direction ``number`` (F, 3), cell of each sorted bead (F, B) and first bead of each cell, offsets (F, B + 1).
     """
     n_beads = x.shape[1]
     for f in numba.prange(len(x)):
@@ -56,7 +59,7 @@ def sort(x, boxes, reach, order, y, number, visit, cell, offsets):
                 for b in range(n_beads):
                     low[d], high = min(low[d], x[f, b, d]), max(high, x[f, b, d])
                 length[d] = high - low[d]
-        _divide(low, length, reach, n_beads, n, visit[f])
+        _divide(length, reach, n_beads, n)
         own = np.empty(n_beads, np.int32)
         first[:] = 0
         for b in range(n_beads):
@@ -81,9 +84,8 @@ def sort(x, boxes, reach, order, y, number, visit, cell, offsets):
 
 
 @numba.njit(inline="always")
-def _near(y, s, t, box, inverse, limit):
-    """Whether beads s and t of y (3, B) are closer than the root of ``limit``, nearest image."""
-    u, v, w = y[0, t] - y[0, s], y[1, t] - y[1, s], y[2, t] - y[2, s]
+def _near(u, v, w, box, inverse, limit):
+    """Whether the nearest image of the vector (u, v, w) is shorter than the root of ``limit``."""
     u -= box[0] * np.rint(u * inverse[0])
     v -= box[1] * np.rint(v * inverse[1])
     w -= box[2] * np.rint(w * inverse[2])
@@ -96,17 +98,17 @@ def _wrapped(index, number):
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _around(cell, number, visit, offsets, ranges):
-    """Ranges of beads, ranges (any, 2), in the cells to look at from ``cell``; returns how many."""
+def _around(cell, number, offsets, ranges):
+    """Ranges of beads, ranges (any, 2), in ``cell`` and in those that touch it; returns how many."""
     found, z = 0, cell % number[2]
     p, q = cell // number[2] // number[1], cell // number[2] % number[1]
-    first = _wrapped(z - visit[2] // 2, number[2])
-    rest = max(first + visit[2] - number[2], 0)  # cells that wrap around to the beginning of the row
-    for i in range(visit[0]):
-        for j in range(visit[1]):
-            row = _wrapped(p + i - visit[0] // 2, number[0]) * number[1] + _wrapped(q + j - visit[1] // 2, number[1])
-            row *= number[2]
-            ranges[found, 0], ranges[found, 1] = offsets[row + first], offsets[row + first + visit[2] - rest]
+    width = min(3, number[2])
+    first = _wrapped(z - 1, number[2])
+    rest = max(first + width - number[2], 0)  # cells that wrap around to the beginning of the row
+    for i in range(min(3, number[0])):
+        for j in range(min(3, number[1])):
+            row = (_wrapped(p + i - 1, number[0]) * number[1] + _wrapped(q + j - 1, number[1])) * number[2]
+            ranges[found, 0], ranges[found, 1] = offsets[row + first], offsets[row + first + width - rest]
             found += 1
             if rest:
                 ranges[found, 0], ranges[found, 1] = offsets[row], offsets[row + rest]
@@ -115,56 +117,86 @@ def _around(cell, number, visit, offsets, ranges):
 
 
 @numba.njit(cache=True, nogil=True, parallel=True, error_model="numpy")
-def count(y, boxes, reach, number, visit, order, cell, offsets, counts):
+def count(y, boxes, reach, number, order, cell, offsets, counts):
     """counts (F, B): pairs that are listed under each bead, exclusions still among them."""
     n_beads, limit = y.shape[2], y.dtype.type(reach) ** 2
     blocks = (n_beads + BLOCK - 1) // BLOCK
     for block in numba.prange(len(y) * blocks):
         f, last = block // blocks, -1
         box, inverse = _box(boxes, f, y)
-        ranges = np.empty((2 * visit[f, 0] * visit[f, 1], 2), np.int32)
+        ranges = np.empty((18, 2), np.int32)
         for s in range(block % blocks * BLOCK, min(n_beads, (block % blocks + 1) * BLOCK)):
             if cell[f, s] != last:
                 last = cell[f, s]
-                n_ranges = _around(last, number[f], visit[f], offsets[f], ranges)
-            found = 0
+                n_ranges = _around(last, number[f], offsets[f], ranges)
+            found, p, q, r = 0, y[f, 0, s], y[f, 1, s], y[f, 2, s]
             for k in range(n_ranges):
-                for t in range(max(ranges[k, 0], s + 1), ranges[k, 1]):
-                    found += _near(y[f], s, t, box, inverse, limit)
+                start = max(ranges[k, 0], s + 1)
+                u, v, w = y[f, 0, start : ranges[k, 1]], y[f, 1, start : ranges[k, 1]], y[f, 2, start : ranges[k, 1]]
+                for t in range(len(u)):  # slices: an index that cannot be negative lets the loop be vectorised
+                    found += _near(u[t] - p, v[t] - q, w[t] - r, box, inverse, limit)
             counts[f, order[f, s]] = found
 
 
 @numba.njit(cache=True, nogil=True, parallel=True, error_model="numpy")
-def write(y, boxes, reach, number, visit, order, cell, offsets, ex_starts, ex_partners, starts, counts, first, second):
+def write(y, boxes, reach, number, order, cell, offsets, ex_starts, ex_partners, starts, counts, first, second):
     """first and second (P,) from ``starts`` (F B + 1) of what :func:`count` found, less exclusions; counts (F, B) are what is left."""
     n_beads, limit = y.shape[2], y.dtype.type(reach) ** 2
     blocks = (n_beads + BLOCK - 1) // BLOCK
     for block in numba.prange(len(y) * blocks):
         f, last = block // blocks, -1
         box, inverse = _box(boxes, f, y)
-        ranges = np.empty((2 * visit[f, 0] * visit[f, 1], 2), np.int32)
+        ranges = np.empty((18, 2), np.int32)
         begin, end = block % blocks * BLOCK, min(n_beads, (block % blocks + 1) * BLOCK)
         most = 0
         for s in range(begin, end):
             most = max(most, counts[f, order[f, s]])
-        hits = np.empty(most + 1, np.int32)
+        hits, near = np.empty(most + 1, np.int32), np.empty(BLOCK, np.int8)
         for s in range(begin, end):
             if cell[f, s] != last:
                 last = cell[f, s]
-                n_ranges = _around(last, number[f], visit[f], offsets[f], ranges)
-            found = 0
+                n_ranges = _around(last, number[f], offsets[f], ranges)
+            found, p, q, r = 0, y[f, 0, s], y[f, 1, s], y[f, 2, s]
             for k in range(n_ranges):
-                for t in range(max(ranges[k, 0], s + 1), ranges[k, 1]):
-                    hits[found] = t  # kept where the count goes on: no branch to be guessed
-                    found += _near(y[f], s, t, box, inverse, limit)
+                start = max(ranges[k, 0], s + 1)
+                u, v, w = y[f, 0, start : ranges[k, 1]], y[f, 1, start : ranges[k, 1]], y[f, 2, start : ranges[k, 1]]
+                if len(near) < len(u):
+                    near = np.empty(len(u), np.int8)
+                found = _gather(u, v, w, p, q, r, box, inverse, limit, start, near, hits, found)
             bead = order[f, s]
-            at = starts[f * n_beads + bead]
-            for h in range(found):
-                other = order[f, hits[h]]
-                if not _among(other, ex_partners, ex_starts[bead], ex_starts[bead + 1]):
-                    first[at], second[at] = f * n_beads + bead, f * n_beads + other
-                    at += 1
-            counts[f, bead] = at - starts[f * n_beads + bead]
+            row = starts[f * n_beads + bead]
+            stop = row + found
+            found = _copy(hits[:found], order[f], f * n_beads, ex_partners[ex_starts[bead] : ex_starts[bead + 1]], second[row:stop])
+            first[row : row + found] = f * n_beads + bead
+            counts[f, bead] = found
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _gather(u, v, w, p, q, r, box, inverse, limit, start, near, hits, found):
+    """Add the beads from ``start`` on that are near to (p, q, r) to hits[:found]; ``near`` (any) is room to work in."""
+    for t in range(len(u)):
+        near[t] = _near(u[t] - p, v[t] - q, w[t] - r, box, inverse, limit)
+    for t in range(len(u)):
+        hits[found] = start + t  # kept where the count goes on: no branch to be guessed
+        found += near[t]
+    return found
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _copy(hits, order, offset, excluded, out):
+    """Flattened indices of the beads ``hits``, less ``excluded``; returns how many."""
+    if len(excluded) == 0:
+        for h in range(len(hits)):
+            out[h] = offset + order[hits[h]]
+        return len(hits)
+    kept = 0
+    for h in range(len(hits)):
+        allowed = True
+        for k in range(len(excluded)):
+            allowed &= excluded[k] != order[hits[h]]
+        out[kept] = offset + order[hits[h]]
+        kept += allowed
+    return kept
 
 
 @numba.njit(inline="always")
@@ -175,14 +207,6 @@ def _box(boxes, f, y):
         for d in range(3):
             box[d], inverse[d] = boxes[f, d], 1.0 / boxes[f, d]
     return box, inverse
-
-
-@numba.njit(inline="always")
-def _among(value, values, begin, end):
-    for k in range(begin, end):
-        if values[k] == value:
-            return True
-    return False
 
 
 @numba.njit(cache=True, nogil=True, parallel=True)

@@ -67,10 +67,10 @@ def _by_cells(positions: Tensor, box: Tensor | None, reach: float, excluded: Ten
     boxes = np.zeros((0, 3), x.dtype) if box is None else box.to("cpu", positions.dtype).contiguous().numpy()
     n_frames, n_beads, _ = x.shape
     order, cell = np.empty((2, n_frames, n_beads), np.int32)
-    number, visit = np.empty((2, n_frames, 3), np.int32)
+    number = np.empty((n_frames, 3), np.int32)
     y, offsets = np.empty((n_frames, 3, n_beads), x.dtype), np.empty((n_frames, n_beads + 1), np.int32)
-    kernels.sort(x, boxes, reach, order, y, number, visit, cell, offsets)
-    cells = (y, boxes, reach, number, visit, order, cell, offsets)
+    kernels.sort(x, boxes, reach, order, y, number, cell, offsets)
+    cells = (y, boxes, reach, number, order, cell, offsets)
     counts = np.empty((n_frames, n_beads), np.int64)
     kernels.count(*cells, counts)
     starts = _starts(counts)
