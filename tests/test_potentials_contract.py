@@ -41,6 +41,7 @@ DATA = {
     "tabulated": chain,
     "lennard_jones": liquid,
     "repulsion": liquid,
+    "stillinger_weber": liquid,
     "three_body_spline": liquid,
 }
 SETTINGS = {

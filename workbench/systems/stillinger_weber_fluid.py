@@ -1,10 +1,7 @@
-"""Water as single beads that prefer tetrahedral angles: mW, or ML-mW, of Stillinger-Weber form.
+"""Water as single beads that prefer tetrahedral angles: mW, or ML-mW, of Stillinger-Weber form (``potentials.stillinger_weber``).
 
-    U = sum_{i<j} A eps [B (sigma/r)^p - (sigma/r)^q] exp(sigma / (r - a sigma))
-        + sum_i sum_{j<k} lambda eps (cos theta_jik - cos theta_0)^2 exp(gamma sigma / (r_ij - a sigma) + gamma sigma / (r_ik - a sigma))
-
-both zero from r = a sigma on. mW: Molinero and Moore, J. Phys. Chem. B 113, 4008 (2009); ML-mW: Chan et al., Nat. Commun. 10, 379
-(2019). OpenMM evaluates the three-body term slowly: this is the reference, not the engine of choice.
+mW: Molinero and Moore, J. Phys. Chem. B 113, 4008 (2009); ML-mW: Chan et al., Nat. Commun. 10, 379 (2019). OpenMM evaluates the
+three-body term slowly: this is the reference, not the engine of choice.
 """
 
 import functools
@@ -13,26 +10,19 @@ import numpy as np
 import openmm
 
 from workbench import units
+from workbench.potentials import stillinger_weber
 from workbench.settings import field, settings
 from workbench.systems import _fluid
 from workbench.types import System
 
-NAMES = ("eps", "sigma", "a", "A", "B", "p", "q", "lam", "gamma", "cos0")
-MODELS = {
-    "mW": (25.894776, 0.23925, 1.8, 7.049556277, 0.6022245584, 4.0, 0.0, 23.15, 1.2, -1 / 3),
-    "ML-mW": (28.683545, 0.1884015, 2.124872, 7.111598, 1.991526, 4.011214, 0.0, 24.673877, 1.207943, -0.279667),
-}
-"""Parameters; eps in kJ/mol, sigma in nm."""
 MASS = 18.01528
-PAIR = "A*eps*(B*(sigma/r)^p-(sigma/r)^q)*exp(sigma/(r-a*sigma))"
-TRIPLE = "lam*eps*(cos(angle(p2,p1,p3))-cos0)^2*exp(gamma*sigma/(distance(p1,p2)-a*sigma)+gamma*sigma/(distance(p1,p3)-a*sigma))"
 
 
 @settings
 class Settings:
     """Which model, how many, and their state."""
 
-    model: str = field("mW", "Parameter set.", choices=tuple(MODELS))
+    model: str = field("mW", "Parameter set.", choices=tuple(stillinger_weber.MODELS))
     n_particles: int = field(216, "Number of water beads.", bounds=(2, 1_000_000))
     density: float = field(0.997, "Density, which sets the box.", unit="g/cm^3", bounds=(0.01, 1.5))
     temperature: float = field(298.15, "Temperature that the system is meant for.", unit="K", bounds=(1.0, 2000.0))
@@ -41,7 +31,7 @@ class Settings:
 
 def load(settings: Settings) -> System:
     """The liquid in a periodic cube. Raises ``ValueError`` where the cut-off exceeds half of it."""
-    values = dict(zip(NAMES, MODELS[settings.model], strict=True))
+    values = _values(settings)
     edge = (settings.n_particles * MASS / (settings.density * units.GRAM_PER_CM3)) ** (1 / 3)
     return _fluid.fluid(
         name="stillinger_weber_fluid",
@@ -60,20 +50,14 @@ def load(settings: Settings) -> System:
 
 @functools.lru_cache(maxsize=4)
 def _xml(settings: Settings, edge: float) -> str:
-    values = dict(zip(NAMES, MODELS[settings.model], strict=True))
-    physics, pairs, triples = openmm.System(), openmm.CustomNonbondedForce(PAIR), openmm.CustomManyParticleForce(3, TRIPLE)
-    for force in (pairs, triples):
-        for name, value in values.items():
-            if name in (PAIR if force is pairs else TRIPLE):
-                force.addGlobalParameter(name, value)
-        force.setNonbondedMethod(force.CutoffPeriodic)
-        force.setCutoffDistance(values["a"] * values["sigma"])
-        for _ in range(settings.n_particles):
-            force.addParticle([])
-    triples.setPermutationMode(openmm.CustomManyParticleForce.UniqueCentralParticle)
+    physics = openmm.System()
     for _ in range(settings.n_particles):
         physics.addParticle(MASS)
-    for force in (pairs, triples, openmm.CMMotionRemover()):
+    for force in (*stillinger_weber.native(_values(settings), settings.n_particles, periodic=True), openmm.CMMotionRemover()):
         physics.addForce(force)
     physics.setDefaultPeriodicBoxVectors(*(edge * np.eye(3)))
     return openmm.XmlSerializer.serialize(physics)
+
+
+def _values(settings: Settings) -> dict[str, float]:
+    return dict(zip(stillinger_weber.NAMES, stillinger_weber.MODELS[settings.model], strict=True))
