@@ -19,8 +19,8 @@ LEAST_PUSH = 1000.0
 """Least force at the first knot [kJ/mol/nm], so that no bead falls through a table that is not repulsive there."""
 PAIRS_PER_CHUNK = 4000
 """A thread is worth its start for this many pairs."""
-FINER = 8
-"""Points per knot where an engine interpolates between points of its own."""
+ROOM = 24
+"""Knots by which a spline goes on for an engine whose splines end without curvature."""
 
 
 class PairTables(Analytic):
@@ -140,22 +140,20 @@ class PairTables(Analytic):
         }
 
     def to_openmm(self, beads: Beads, periodic: bool) -> list | None:
-        """One force for every pair of types that occurs, of points eight times as dense as the knots, from about half of ``start`` on."""
+        """One force for every pair of types that occurs: OpenMM's splines have the same knots, and go on beyond both ends of ours."""
         members = [np.flatnonzero(self.bead_types.cpu().numpy() == k).tolist() for k in range(len(self.types))]
-        below = int(0.5 * self.start / self.spacing)
-        first = self.start - below * self.spacing
-        n = FINER * (self.n_intervals + below)
-        r = np.linspace(first, self.cutoff, n + 1)
-        last = self.cutoff + self.spacing
+        margin = min(ROOM, self.n_intervals)
+        first, last = self.start - margin * self.spacing, self.cutoff + margin * self.spacing
+        points, core = self._continued(margin)
         forces = []
         for k, (a, b) in enumerate(self.pairs):
             one, other = members[self.types.index(a)], members[self.types.index(b)]
             if not one or not other or (a == b and len(one) < 2):
                 continue
-            force = openmm.CustomNonbondedForce(f"table(max(r, {first!r}))")
-            points = self.curve(k, r)[0]
-            mirrored = np.concatenate([points, points[-2 : -FINER - 2 : -1]])  # as smooth at the cut-off as these tables are
-            force.addTabulatedFunction("table", openmm.Continuous1DFunction(mirrored, first, last))
+            at, strength = core[k].tolist()
+            wall = f"{at!r}+{strength!r}*(({self.start!r}/r)^{kernels.CORE_POWER}-1)"
+            force = openmm.CustomNonbondedForce(f"select(step({self.start!r}-r),{wall},table(r))")
+            force.addTabulatedFunction("table", openmm.Continuous1DFunction(points[k], first, last))
             force.setNonbondedMethod(force.CutoffPeriodic if periodic else force.CutoffNonPeriodic)
             force.setCutoffDistance(self.cutoff)
             for _ in range(beads.n_beads):
@@ -166,6 +164,13 @@ class PairTables(Analytic):
                 force.addInteractionGroup(one, other)
             forces.append(force)
         return forces
+
+    def _continued(self, margin: int) -> tuple[np.ndarray, np.ndarray]:
+        """Energies (T, n + 1 + 2 margin) at the knots and beyond, by the first polynomial and mirrored at the cut-off; walls (T, 2)."""
+        polynomial, core = (part.detach().cpu().numpy() for part in self._polynomials())
+        before = np.polynomial.polynomial.polyval(np.arange(-margin, 0), polynomial[:, 0].T)
+        inside = self.values()
+        return np.concatenate([before, inside, inside[:, -2 : -margin - 2 : -1]], 1), core
 
     def _splines(self) -> Tensor:
         """All coefficients (T, n + 3): the last two from the condition that value and slope vanish at the cut-off."""
