@@ -29,6 +29,8 @@ class Potential(torch.nn.Module, abc.ABC):
 
     cutoff: float | None = None
     """Range of the non-bonded interaction [nm]; None where there is none (no neighbour list is needed)."""
+    native_on: tuple[str, ...] = ("Reference", "CPU", "CUDA")
+    """OpenMM platforms whose own force is the faster one; on others ``simulation.openmm_engine`` calls ``evaluate``."""
 
     @abc.abstractmethod
     def forward(self, positions: Tensor, box: Tensor | None = None, pairs: Pairs | None = None) -> Tensor:

@@ -1,4 +1,4 @@
-"""One system in OpenMM: native forces where a potential has them, ``openmm.PythonForce`` for the rest; Langevin (middle) dynamics.
+"""One system in OpenMM: native forces where they are the fastest, ``openmm.PythonForce`` for the rest; Langevin (middle) dynamics.
 
 Source: Zhang et al., J. Phys. Chem. A 123, 6056 (2019) for the integrator; it samples the same distribution as ``replicas``.
 """
@@ -15,12 +15,13 @@ import torch
 from openmm import unit
 
 from workbench import store, units
+from workbench.neighbors import VerletList
 from workbench.potentials._base import Potential, Sum, evaluate
 from workbench.recorder import Recorder
 from workbench.settings import field, settings
 from workbench.simulation import _loop
 from workbench.simulation._guard import Guard, Unstable
-from workbench.types import Beads, Start, State, Trajectory
+from workbench.types import Start, State, Trajectory
 
 
 @settings
@@ -37,6 +38,8 @@ class Settings:
     guard: bool = field(True, "Stop when bonds or temperature leave their range; NaN stops in any case.")
     bond_range: tuple = field((0.5, 2.0), "Shortest and longest bond, relative to the start.", bounds=(0.0, None))
     max_temperature: float = field(3.0, "Hottest moment, relative to the temperature, beyond its natural fluctuation.", bounds=(1.0, None))
+    virial: bool = field(False, "Keep the virial of saved frames in a box; its mean gives the pressure.")
+    skin: float = field(0.1, "Extra range of the neighbour list, where a force is not OpenMM's own.", unit="nm", bounds=(0.0, None))
     platform: str = field("Reference", "OpenMM platform.", choices=("Reference", "CPU", "CUDA"))
     n_threads: int = field(1, "CPU threads of platform and network; one makes a run repeatable bit for bit.", bounds=(1, 1024))
     checkpoint_every: int = field(100, "Saved frames between checkpoints.", bounds=(1, None))
@@ -55,33 +58,41 @@ def run(
         raise ValueError(
             f"openmm_engine runs one replica, not {len(start.positions)}: give a start of one frame, or use simulation.replicas."
         )
+    if settings.virial and start.box is None:
+        raise ValueError("openmm_engine.Settings.virial = True: a start without a box has no pressure; leave the virial out.")
     return _loop.run("simulation.openmm_engine.run", _Engine, potential, start, settings, on_step, checkpoint)
 
 
 def system(potential: Potential, start: Start) -> openmm.System:
-    """The OpenMM system of a potential bound to the beads of ``start``; energies equal those of ``potential``."""
-    made = openmm.System()
+    """The OpenMM system of a potential for the beads of ``start``, native wherever it can be; energies equal those of ``potential``."""
+    return _system(potential.bind(start.beads), start, None, 0.1)[0]
+
+
+def _system(potential: Potential, start: Start, platform: str | None, skin: float) -> tuple[openmm.System, VerletList | None]:
+    """The system of a bound potential for ``platform`` (None: native wherever it can be), and the neighbour list that goes with it."""
+    made, periodic = openmm.System(), start.box is not None
     for mass in start.beads.masses:
         made.addParticle(float(mass))
-    if start.box is not None:
+    if periodic:
         made.setDefaultPeriodicBoxVectors(*(openmm.Vec3(*row) for row in np.diag(start.box[0])))
-    for force in _forces(potential.bind(start.beads), start.beads, start.box is not None):
-        made.addForce(force)
-    return made
-
-
-def _forces(potential: Potential, beads: Beads, periodic: bool) -> list[openmm.Force]:
-    native = potential.to_openmm(beads, periodic)
-    if native is not None:
-        return native
-    if isinstance(potential, Sum) and all(w == 1.0 for w in potential.weights):
-        return [force for part in potential.parts for force in _forces(part, beads, periodic)]
-    force = openmm.PythonForce(_callback(potential, periodic))
+    plain = isinstance(potential, Sum) and all(w == 1.0 for w in potential.weights)
+    rest = []
+    for part in potential.parts if plain else [potential]:
+        native = part.to_openmm(start.beads, periodic) if platform is None or platform in part.native_on else None
+        for force in native or []:
+            made.addForce(force)
+        rest += [] if native is not None else [part]
+    if not rest:
+        return made, None
+    own = rest[0] if len(rest) == 1 else Sum(rest)
+    verlet = None if own.cutoff is None else VerletList(own.cutoff, skin, torch.tensor(start.beads.exclusions))
+    force = openmm.PythonForce(_callback(own, verlet, periodic))
     force.setUsesPeriodicBoundaryConditions(periodic)
-    return [force]
+    made.addForce(force)
+    return made, verlet
 
 
-def _callback(potential: Potential, periodic: bool) -> Callable:
+def _callback(potential: Potential, verlet: VerletList | None, periodic: bool) -> Callable:
     """Energy [kJ/mol] and forces [kJ/mol/nm] of an ``openmm.State``."""
 
     def compute(state: openmm.State) -> tuple[float, np.ndarray]:
@@ -89,7 +100,7 @@ def _callback(potential: Potential, periodic: bool) -> Callable:
         box = None
         if periodic:
             box = torch.from_numpy(np.diag(state.getPeriodicBoxVectors(asNumpy=True)._value).copy())[None]
-        result = evaluate(potential, positions, box)
+        result = evaluate(potential, positions, box, None if verlet is None else verlet.update(positions, box))
         return float(result.energy), result.forces[0].double().numpy()
 
     return compute
@@ -104,9 +115,11 @@ class _Engine:
         self.integrator = openmm.LangevinMiddleIntegrator(settings.temperature, settings.friction, settings.timestep_fs * units.FEMTOSECOND)
         self.integrator.setRandomNumberSeed(settings.seed)
         properties = {"Threads": str(settings.n_threads)} if settings.platform == "CPU" else {}
+        self.potential = potential.bind(start.beads)
+        made, self.verlet = _system(self.potential, start, settings.platform, settings.skin)
         try:
             platform = openmm.Platform.getPlatformByName(settings.platform)
-            self.context = openmm.Context(system(potential, start), self.integrator, platform, properties)
+            self.context = openmm.Context(made, self.integrator, platform, properties)
         except openmm.OpenMMException as error:
             raise ValueError(
                 f"OpenMM cannot run on its {settings.platform} platform here ({error}): choose platform='CPU' or 'Reference'."
@@ -126,7 +139,8 @@ class _Engine:
         shapes = {"positions": shape, "energy": (), "time": ()}
         shapes |= {"velocities": shape} if settings.save_velocities else {}
         shapes |= {"box": (3,)} if self.periodic else {}
-        dtypes = {"energy": np.float64, "time": np.float64, "box": np.float64}
+        shapes |= {"virial": (3, 3)} if settings.virial else {}
+        dtypes = dict.fromkeys(("energy", "time", "box", "virial"), np.float64)
         n_frames = math.ceil(settings.n_steps / settings.save_every)
         self.recorder = Recorder(checkpoint, identity, n_frames, shapes, dtypes, (State(temperature=settings.temperature),), parents)
 
@@ -141,7 +155,7 @@ class _Engine:
             stopped.trajectory = self.recorder.trajectory() if self.recorder.done else None
             raise
         self.recorder.append(**frame)
-        if self.path is not None and (self.recorder.done % s.checkpoint_every == 0 or self.step == s.n_steps):
+        if self.recorder.done % s.checkpoint_every == 0 or self.step == s.n_steps:
             self._save()
         temperature = float((self.masses * velocities**2).sum()) / (velocities.size * units.BOLTZMANN)
         rate = (self.step - first) / (time.perf_counter() - began)
@@ -182,10 +196,15 @@ class _Engine:
         frame = {"positions": centred[None], "energy": [energy], "time": [self.step * self.settings.timestep_fs * units.FEMTOSECOND]}
         frame |= {"velocities": v[None]} if self.settings.save_velocities else {}
         frame |= {"box": lengths[None]} if self.periodic else {}
+        frame |= {"virial": evaluate(self.potential, tensors[0], box, virial=True).virial.numpy()} if self.settings.virial else {}
         return frame, energy, v
 
     def _save(self) -> None:
         """A checkpoint, read back at once: the CPU platform goes on bit for bit only from a checkpoint that it has loaded."""
+        if self.verlet is not None:
+            self.verlet.forget()  # a list that a new process would build, with a checkpoint or without
+        if self.path is None:
+            return
         self.recorder.commit()
         data = self.context.createCheckpoint()
         meta = {"identity": self.identity, "step": self.step, "n_frames": self.recorder.done}

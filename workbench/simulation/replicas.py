@@ -1,9 +1,10 @@
-"""Many copies of a small system in one batch: Langevin dynamics, inertial (BAOAB) or overdamped.
+"""Many copies of a system in one batch: Langevin dynamics, inertial (BAOAB) or overdamped, or none (Verlet).
 
 BAOAB (Leimkuhler and Matthews, Appl. Math. Res. Express 2013, 34) in its leap-frog form: B A O A with full kicks, which visits the
 same positions and whose velocities are Maxwell-distributed (Zhang et al., J. Phys. Chem. A 123, 6056 (2019)).
 Overdamped: x <- x + D dt F / kBT + sqrt(2 D dt) (xi_n + xi_n+1) / 2, D = kBT / (m gamma) (Leimkuhler and Matthews, ibid., eq. 1.7).
-Both sample a harmonic well's variance exactly at any stable time step.
+Both sample a harmonic well's variance exactly at any stable time step. Velocity Verlet (Swope et al., J. Chem. Phys. 76, 637 (1982))
+has no thermostat: it keeps the energy, and the temperature is that of the velocities at the start.
 """
 
 import math
@@ -32,12 +33,15 @@ class Settings:
 
     n_steps: int = field(100_000, "Integration steps of every replica.", bounds=(1, None))
     save_every: int = field(100, "Steps between saved frames.", bounds=(1, None))
-    integrator: str = field("baoab", "Inertial (baoab) or overdamped Langevin dynamics.", choices=("baoab", "overdamped"))
+    integrator: str = field(
+        "baoab", "Langevin dynamics, inertial (baoab) or overdamped, or none at constant energy.", choices=("baoab", "overdamped", "verlet")
+    )
     timestep_fs: float = field(2.0, "Time step.", unit="fs", bounds=(1e-6, 1000.0))
     temperature: float = field(300.0, "Temperature.", unit="K", bounds=(1e-6, None))
-    friction: float = field(5.0, "Friction constant.", unit="1/ps", bounds=(1e-6, None))
+    friction: float = field(5.0, "Friction constant of Langevin dynamics.", unit="1/ps", bounds=(1e-6, None))
     seed: int = field(0, "Seed of velocities and noise.", bounds=(0, None))
     save_velocities: bool = field(False, "Keep velocities as well.")
+    virial: bool = field(False, "Keep the virial of saved frames in a box; its mean gives the pressure.")
     guard: bool = field(True, "Stop when bonds or temperature leave their range; NaN stops in any case.")
     bond_range: tuple = field((0.5, 2.0), "Shortest and longest bond, relative to the start.", bounds=(0.0, None))
     max_temperature: float = field(3.0, "Hottest replica, relative to the temperature, beyond its natural fluctuation.", bounds=(1.0, None))
@@ -61,6 +65,8 @@ def run(
     ``on_step(step, metrics)`` comes at every saved frame with the mean kinetic ``temperature`` [K], the mean ``energy`` [kJ/mol] and
     ``steps_per_second``. ``checkpoint`` is a folder that a run writes to and goes on from. Raises ``Unstable`` where the guard stops it.
     """
+    if settings.virial and start.box is None:
+        raise ValueError("replicas.Settings.virial = True: a start without a box has no pressure; leave the virial out.")
     return _loop.run("simulation.replicas.run", _Engine, potential, start, settings, on_step, checkpoint)
 
 
@@ -90,13 +96,15 @@ class _Engine:
             excluded = torch.tensor(start.beads.exclusions, device=where)
             self.verlet = VerletList(self.potential.cutoff, settings.skin, excluded)
         self.guard = Guard(start.beads, self.x, self.box, settings.temperature, settings.bond_range, settings.max_temperature)
-        self.inertial = settings.integrator == "baoab"
+        self.move = {"baoab": self._baoab, "overdamped": self._overdamped, "verlet": self._verlet}[settings.integrator]
+        self.inertial = settings.integrator != "overdamped"
         n_records = math.ceil(settings.n_steps / settings.save_every)
         shape = (start.beads.n_beads, 3)
         shapes = {"positions": shape, "energy": (), "time": (), "replica": ()}
         shapes |= {"velocities": shape} if settings.save_velocities else {}
         shapes |= {"box": (3,)} if start.box is not None else {}
-        dtypes = {"energy": np.float64, "time": np.float64, "replica": np.int64, "box": np.float64}
+        shapes |= {"virial": (3, 3)} if settings.virial else {}
+        dtypes = {"replica": np.int64} | dict.fromkeys(("energy", "time", "box", "virial"), np.float64)
         states = (State(temperature=settings.temperature),)
         self.recorder = Recorder(checkpoint, identity, n_records * len(self.x), shapes, dtypes, states, parents)
         self.now = self._evaluate()
@@ -108,7 +116,7 @@ class _Engine:
         stop = min(s.n_steps, (self.step // s.save_every + 1) * s.save_every)
         try:
             while self.step < stop:
-                (self._baoab if self.inertial else self._overdamped)()
+                self.move()
                 self.step += 1
             if s.guard:
                 self.guard.check(self.step, self.x, self.v if self.inertial else None, self.now.energy, self.box)
@@ -151,12 +159,18 @@ class _Engine:
         self.noise = noise
         self.now = self._evaluate()
 
+    def _verlet(self) -> None:
+        self.v.addcmul_(self.now.forces, self.kick, value=0.5)
+        self.x.add_(self.v, alpha=self.dt)
+        self.now = self._evaluate()
+        self.v.addcmul_(self.now.forces, self.kick, value=0.5)
+
     def _noise(self) -> Tensor:
         return torch.randn(self.x.shape, generator=self.generator, dtype=self.x.dtype, device=self.x.device)
 
-    def _evaluate(self) -> Evaluation:
+    def _evaluate(self, virial: bool = False) -> Evaluation:
         pairs = None if self.verlet is None else self.verlet.update(self.x, self.box)
-        return evaluate(self.potential, self.x, self.box, pairs)
+        return evaluate(self.potential, self.x, self.box, pairs, virial=virial)
 
     def _record(self) -> None:
         """Save a frame of every replica (in vacuum centred, so that diffusion costs no precision) and, when due, a checkpoint."""
@@ -171,6 +185,7 @@ class _Engine:
         }
         frame |= {"velocities": self.v.cpu().numpy()} if self.settings.save_velocities else {}
         frame |= {"box": self.box.cpu().numpy()} if self.box is not None else {}
+        frame |= {"virial": self._evaluate(virial=True).virial.cpu().numpy()} if self.settings.virial else {}
         self.recorder.append(**frame)
         if (self.recorder.done // k) % self.settings.checkpoint_every and self.step < self.settings.n_steps:
             return
