@@ -162,6 +162,10 @@ class BondedTables(OnDescriptor):
         free = self.coefficients[kind]
         return torch.cat([free, free[:, :3]], 1) if kind == "dihedral" else free
 
+    def coordinates(self, q: Tensor) -> dict[str, np.ndarray]:
+        """Bond lengths [nm], angles and dihedrals [rad] of every frame by kind, (F, t), from the columns of the descriptor (F, D)."""
+        return {kind: at.numpy() for kind, at in zip(KINDS, self._coordinates(q), strict=True)}
+
     def _coordinates(self, q: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Bond lengths, angles and dihedrals in the columns of the descriptor."""
         n_b, n_a, n_d = (len(getattr(self, f"{kind}_table")) for kind in KINDS)
