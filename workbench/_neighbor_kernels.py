@@ -235,10 +235,15 @@ def exclusion_rows(excluded, n_beads):
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def crossed(x, at, limit):
-    """Whether any bead of x (any, 3) is further from ``at`` than the root of ``limit``, or is nowhere."""
-    for b in range(len(x)):
-        u, v, w = x[b, 0] - at[b, 0], x[b, 1] - at[b, 1], x[b, 2] - at[b, 2]
-        if not u * u + v * v + w * w <= limit:
-            return True
-    return False
+def crossed(x, at, slack):
+    """Whether two beads of x (F, B, 3) may have come closer by more than ``slack`` since they were ``at``, or one is nowhere."""
+    most, next_most = 0.0, 0.0  # squared distances of the two that went furthest
+    for f in range(len(x)):
+        for b in range(x.shape[1]):
+            u, v, w = x[f, b, 0] - at[f, b, 0], x[f, b, 1] - at[f, b, 1], x[f, b, 2] - at[f, b, 2]
+            square = u * u + v * v + w * w
+            if not square <= next_most:
+                if not square < np.inf:
+                    return True
+                most, next_most = max(most, square), min(most, square)
+    return math.sqrt(most) + math.sqrt(next_most) > slack

@@ -88,7 +88,7 @@ def _starts(counts: np.ndarray) -> np.ndarray:
 
 
 class VerletList:
-    """Pairs kept for several steps: searched with a skin (as much of it as half the box leaves), anew once a bead crossed half of it."""
+    """Pairs kept for several steps: searched with a skin (as much of it as half the box leaves), anew once two beads crossed it."""
 
     def __init__(self, cutoff: float, skin: float, excluded: Tensor):
         self.cutoff, self.skin, self.excluded = cutoff, skin, excluded
@@ -113,7 +113,6 @@ class VerletList:
         positions = positions.detach()
         if box is not None and not torch.equal(box, self._box):
             return True
-        limit = (0.5 * self._slack) ** 2
         if positions.device.type == "cpu":
-            return kernels.crossed(positions.reshape(-1, 3).numpy(), self._at.reshape(-1, 3).numpy(), limit)
-        return not float(((positions - self._at) ** 2).sum(-1).max()) <= limit
+            return kernels.crossed(positions.numpy(), self._at.numpy(), self._slack)
+        return not 2 * float(((positions - self._at) ** 2).sum(-1).max()) ** 0.5 <= self._slack
