@@ -21,6 +21,6 @@ def pairs(x, boxes, n_beads, starts, second, types, table, first_edge, per_spaci
                 if len(boxes):
                     d -= boxes[frame, c] * np.rint(d / boxes[frame, c])
                 r2 += d * d
-            k = int(math.floor((math.sqrt(r2) - first_edge) * per_spacing))
+            k = math.floor((math.sqrt(r2) - first_edge) * per_spacing)
             if 0 <= k < n_bins:
                 counts[frame, table[types[i - base], types[j - base]], k] += 1

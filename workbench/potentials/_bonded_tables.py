@@ -63,20 +63,19 @@ class BondedTables(OnDescriptor):
 
     def with_values(self, values: Mapping[str, np.ndarray]) -> "BondedTables":
         """The tables through the energies ``values[kind]`` (T, n + 1) [kJ/mol] at the knots; kinds not named stay as they are."""
-        made = BondedTables(**self.recipe())
+        for kind, wanted in values.items():
+            if wanted.shape != self.values(kind).shape or not np.isfinite(wanted).all():
+                raise ValueError(f"tabulated: the {kind} tables have {self.values(kind).shape} finite values at knots, not {wanted.shape}.")
+        found = {kind: _spline.interpolate(wanted, "periodic" if kind == "dihedral" else "natural") for kind, wanted in values.items()}
+        return self.with_coefficients({kind: c[:, :-3] if kind == "dihedral" else c for kind, c in found.items()})
+
+    def with_coefficients(self, coefficients: Mapping[str, np.ndarray]) -> "BondedTables":
+        """The tables with other free coefficients by kind [kJ/mol]; kinds not named stay as they are."""
+        made = BondedTables(**self.recipe()).to(self.coefficients["bond"])
         with torch.no_grad():
             for kind in KINDS:
-                if kind not in values:
-                    made.coefficients[kind].copy_(self.coefficients[kind])
-                    continue
-                if values[kind].shape != self.values(kind).shape or not np.isfinite(values[kind]).all():
-                    raise ValueError(
-                        f"tabulated: the {kind} tables have {self.values(kind).shape} finite values at knots, not {values[kind].shape}."
-                    )
-                periodic = kind == "dihedral"
-                found = _spline.interpolate(values[kind], "periodic" if periodic else "natural")
-                made.coefficients[kind].copy_(torch.as_tensor(found[:, :-3] if periodic else found))
-        return made.to(self.coefficients["bond"])
+                made.coefficients[kind].copy_(torch.as_tensor(coefficients.get(kind, self.coefficients[kind])))
+        return made
 
     def curve(self, kind: str, table: int, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Energy [kJ/mol] and its slope [kJ/mol/nm or rad] of one table at ``q`` [nm or rad]."""

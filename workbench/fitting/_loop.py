@@ -1,0 +1,214 @@
+"""The loop that structure-based fits share: simulate, measure, compare, update; every iteration is kept and a killed run goes on.
+
+A method gives the update. Iteration i simulates every state of the data with the potential of i, beginning where iteration i - 1
+ended (the first: at a frame of the data). The error is the largest of the root-mean-square deviation of g(r) over the knots of all
+tables and the Jensen-Shannon divergence of the worst bonded distribution; the potential of the least error is the result.
+"""
+
+import copy
+import dataclasses
+import math
+import pathlib
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+
+from workbench import simulation, store
+from workbench.fitting._measured import Measured, curves, divergence, measure, pictures, rms, targets
+from workbench.potentials._base import Potential, Sum
+from workbench.potentials.tabulated import BondedTables, PairTables, parts
+from workbench.simulation._guard import Unstable
+from workbench.types import Fit, ReferenceData, Start, Trajectory
+
+DIVERGED = 3.0
+"""An error this many times the best one, and above ``HOPELESS``, is a divergence."""
+HOPELESS = 0.2
+
+
+class Settings(Protocol):
+    """What the loop reads of a method's settings."""
+
+    n_iterations: int
+    tolerance: float
+    patience: int
+    equilibration_steps: int
+    simulation: simulation.replicas.Settings
+
+
+class Diverged(RuntimeError):
+    """The iteration ran away. ``fit`` holds the last good potential and the history (None where there is none)."""
+
+    fit: Fit | None = None
+
+
+Update = Callable[[Potential, list[Measured], list[Measured], int, Any], Potential]
+"""``update(potential, measured, target, iteration, settings)``: the potential of the next iteration, from all states."""
+
+
+def replace(potential: Potential, pairs: PairTables | None, bonded: BondedTables | None) -> Potential:
+    """``potential`` with other tables in the place of its own; None leaves them."""
+    new = {PairTables: pairs, BondedTables: bonded}
+    inside = potential.parts if isinstance(potential, Sum) else [potential]
+    found = [new.get(type(part)) or part for part in inside]
+    return Sum(found, potential.weights) if isinstance(potential, Sum) else found[0]
+
+
+def run(
+    verb: str,
+    potential: Potential,
+    data: ReferenceData,
+    settings: Settings,
+    update: Update,
+    on_step: Callable[[int, dict], None] | None,
+    checkpoint: Any,
+) -> Fit:
+    """Iterate until the error is at most ``settings.tolerance``, no better one came for ``patience`` iterations, or all are done.
+
+    ``on_step(iteration, metrics)`` gets total, error, rms_rdf and js_bonded, pressure [bar], seconds, and ``curves``: name -> x, unit,
+    target, current. Raises :class:`Diverged`, which holds the last good potential.
+    """
+    identity = store.identity(verb, potential, data, settings)
+    loop = _Loop(potential.bind(data.beads), data, settings, identity, checkpoint)
+    loop.resume()
+    while not loop.finished():
+        metrics = loop.advance(update)
+        if on_step is not None:
+            on_step(loop.done - 1, metrics)
+    return loop.fit((identity, store.identity(data), store.identity(potential)))
+
+
+class _Loop:
+    """State of the iteration; what changes lies in the checkpoint."""
+
+    def __init__(self, potential: Potential, data: ReferenceData, settings: Settings, identity: str, checkpoint: Any):
+        self.settings, self.identity, self.beads = settings, identity, data.beads
+        self.path = None if checkpoint is None else pathlib.Path(checkpoint) / "checkpoint.bin"
+        self.potential = copy.deepcopy(potential).requires_grad_(False)
+        self.target = targets(potential, data)
+        self.starts = [_start(measured.frames, data) for measured in self.target]
+        self.history: dict[str, list] = {"error": [], "seconds": []}
+        self.began = time.perf_counter()
+
+    @property
+    def done(self) -> int:
+        return len(self.history["error"])
+
+    @property
+    def best(self) -> int:
+        return int(np.argmin(self.history["error"]))
+
+    def finished(self) -> bool:
+        s, errors = self.settings, self.history["error"]
+        if not errors:
+            return False
+        return errors[-1] <= s.tolerance or self.done > s.n_iterations or self.done - 1 - self.best >= s.patience
+
+    def advance(self, update: Update) -> dict:
+        """One iteration: simulate, measure, record, update."""
+        measured = [self._simulate(k) for k in range(len(self.target))]
+        metrics = self._record(measured)
+        if metrics["error"] > max(DIVERGED * min(self.history["error"]), HOPELESS) or not math.isfinite(metrics["error"]):
+            self._diverged(f"its error is {metrics['error']:.3g}, the best was {min(self.history['error']):.3g}")
+        if not self.finished():
+            self.potential = update(self.potential, measured, self.target, self.done - 1, self.settings).requires_grad_(False)
+        if self.path is not None:
+            self._save()
+        return metrics
+
+    def fit(self, parents: tuple[str, ...]) -> Fit:
+        """The potential of the least error, and all that was seen."""
+        pairs, bonded = parts(self.potential)
+        kept = {name: values[self.best] for name, values in self.history.items() if name.endswith("coefficients")}
+        if pairs is not None:
+            pairs = pairs.with_coefficients(kept["pair_coefficients"])
+        if bonded is not None:
+            bonded = bonded.with_coefficients({kind: kept[f"{kind}_coefficients"] for kind in bonded.tables})
+        history = {name: np.array(values) for name, values in self.history.items()}
+        history |= curves(self.target, self.potential, "target_")
+        best = replace(self.potential, pairs, bonded).requires_grad_(False)
+        return Fit(potential=best, settings=self.settings, history=history, parents=parents)
+
+    def resume(self) -> None:
+        """Go on from the checkpoint, where there is one."""
+        found = None if self.path is None else store.read_checkpoint(self.path, self.identity)
+        if found is None:
+            return
+        arrays, meta = found
+        self.history = {name: list(arrays[f"history.{name}"]) for name in meta["history"]}
+        self.began = time.perf_counter() - self.history["seconds"][-1]
+        pairs, bonded = parts(self.potential)
+        if pairs is not None:
+            pairs = pairs.with_coefficients(arrays["next.pair"])
+        if bonded is not None:
+            bonded = bonded.with_coefficients({kind: arrays[f"next.{kind}"] for kind in bonded.tables})
+        self.potential = replace(self.potential, pairs, bonded).requires_grad_(False)
+        self.starts = [dataclasses.replace(start, positions=arrays[f"start.{k}"]) for k, start in enumerate(self.starts)]
+
+    def _save(self) -> None:
+        arrays = {f"history.{name}": np.array(values) for name, values in self.history.items()}
+        arrays |= {f"next.{name}": values for name, values in _coefficients(self.potential).items()}
+        arrays |= {f"start.{k}": np.asarray(start.positions) for k, start in enumerate(self.starts)}
+        store.write_checkpoint(self.path, arrays, {"identity": self.identity, "history": list(self.history)})
+
+    def _simulate(self, k: int) -> Measured:
+        """Frames of state ``k`` with the potential of now, after equilibration; the next iteration begins where they end."""
+        state, s = self.target[k].state, self.settings
+        every = s.simulation.save_every
+        skipped = math.ceil(s.equilibration_steps / every)
+        settings = dataclasses.replace(
+            s.simulation,
+            n_steps=s.simulation.n_steps + skipped * every,
+            temperature=state.temperature,
+            seed=s.simulation.seed + 1000 * k + self.done,
+            virial=self.starts[k].box is not None,
+        )
+        try:
+            frames = simulation.replicas.run(self.potential, self.starts[k], settings)
+        except Unstable as error:
+            self._diverged(str(error))
+        self.starts[k] = dataclasses.replace(self.starts[k], positions=np.array(frames.positions[-1:], np.float64))
+        return measure(frames.take(slice(skipped, None)), self.potential, state)
+
+    def _record(self, measured: list[Measured]) -> dict:
+        metrics: dict[str, Any] = {"total": self.settings.n_iterations}
+        pairs, bonded = parts(self.potential)
+        errors = []
+        if pairs is not None:
+            metrics["rms_rdf"] = rms(measured, self.target)
+            errors.append(metrics["rms_rdf"])
+        if bonded is not None:
+            metrics["js_bonded"] = divergence(measured, self.target)
+            errors.append(metrics["js_bonded"])
+        pressures = [m.pressure for m in measured if m.pressure is not None]
+        if pressures:
+            metrics["pressure"] = float(np.mean(pressures))
+        metrics |= {"error": max(errors), "seconds": time.perf_counter() - self.began}
+        kept = {f"{name}_coefficients": values for name, values in _coefficients(self.potential).items()} | curves(measured, self.potential)
+        for name, value in {**{n: v for n, v in metrics.items() if n != "total"}, **kept}.items():
+            self.history.setdefault(name, []).append(value)
+        return {**metrics, "curves": pictures(self.potential, self.target, measured)}
+
+    def _diverged(self, reason: str) -> None:
+        kept = f"the potential of iteration {self.best} is kept" if self.done else "it never ran"
+        stopped = Diverged(f"the fit diverged in iteration {self.done}: {reason}; {kept}: try a smaller scale or a shorter time step.")
+        stopped.fit = self.fit((self.identity,)) if self.done else None
+        raise stopped
+
+
+def _start(frames: Trajectory, data: ReferenceData) -> Start:
+    """The frame whose volume is nearest to the mean, scaled to the mean box."""
+    if frames.box is None:
+        return Start(positions=np.array(frames.positions[:1], np.float64), beads=data.beads)
+    box = np.asarray(frames.box, np.float64)
+    mean = box.mean(0)
+    nearest = int(np.argmin(np.abs(box.prod(1) - mean.prod())))
+    scaled = np.asarray(frames.positions[nearest], np.float64) * (mean / box[nearest])
+    return Start(positions=scaled[None], box=mean[None], beads=data.beads)
+
+
+def _coefficients(potential: Potential) -> dict[str, np.ndarray]:
+    pairs, bonded = parts(potential)
+    found = {} if pairs is None else {"pair": pairs.coefficients.detach().numpy().copy()}
+    return found if bonded is None else found | {kind: c.detach().numpy().copy() for kind, c in bonded.coefficients.items()}
