@@ -1,4 +1,4 @@
-"""Radial distributions of an ideal gas and of a lattice."""
+"""Radial distributions of an ideal gas and of a lattice; the compiled counts are those of every pair by hand."""
 
 import numpy as np
 import pytest
@@ -56,6 +56,70 @@ def test_partial_overlap_counts_every_pair_once():
     assert split.value == pytest.approx(whole.value)
 
 
+def by_hand(frames: Trajectory, settings: rdf.Settings, r_max: float) -> np.ndarray:
+    """g(r), (n_bins,), from the matrix of all distances."""
+    n = frames.n_particles
+    first, second = (np.isin(np.arange(n), chosen or range(n)) for chosen in (settings.first, settings.second or settings.first))
+    molecule = np.array(settings.molecule or range(n))
+    counted = (first[:, None] & second) | (second[:, None] & first)
+    counted &= np.triu(molecule[:, None] != molecule, 1)
+    for i, j in settings.excluded:
+        counted[i, j] = counted[j, i] = False
+    volume = 4 / 3 * np.pi * np.diff(np.linspace(0, r_max, settings.n_bins + 1) ** 3) * counted.sum()
+    g = []
+    for x, box in zip(frames.positions, frames.box, strict=True):
+        vector = x[:, None] - x
+        distance = np.linalg.norm(vector - box * np.rint(vector / box), axis=2)[counted]
+        g.append(np.histogram(distance, settings.n_bins, (0, r_max))[0] * box.prod() / volume)
+    return np.mean(g, 0)
+
+
+@pytest.mark.parametrize("r_max", [0.35, 0.6, 1.0])
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {},
+        {"first": tuple(range(0, 300, 2)), "second": tuple(range(1, 300, 2))},
+        {"first": tuple(range(200)), "second": tuple(range(100, 300))},
+        {"molecule": tuple(range(100)) * 3},
+        {"excluded": tuple((i, (i + 7) % 300) for i in range(300))},
+        {"first": tuple(range(150)), "molecule": tuple(np.arange(300) // 3), "excluded": ((3, 9), (9, 3), (0, 1), (200, 3), (4, 20))},
+    ],
+    ids=["all", "unlike", "overlapping", "molecules", "excluded", "everything"],
+)
+def test_every_pair_within_range_is_counted_once(chosen, r_max):
+    """By cells (a range well below half of the box) or not, in boxes that change and hold beads outside of them."""
+    rng = np.random.default_rng(3)
+    box = np.array([2.4, 2.1, 3.3]) * rng.uniform(1, 1.2, (4, 1))
+    frames = Trajectory(positions=rng.uniform(-1.5, 1.5, (4, 300, 3)) * box[:, None], box=box)
+    settings = rdf.Settings(r_max=r_max, n_bins=25, **chosen)
+    assert rdf.compute(frames, settings).value == pytest.approx(by_hand(frames, settings, r_max), rel=1e-12)
+
+
+def test_close_pairs_that_are_excluded_leave_no_trace():
+    """Beads 0.01 nm beside others, to the last bit where the first bins are 0."""
+    rng = np.random.default_rng(5)
+    sites = np.stack(np.meshgrid(*[np.arange(6)] * 3, indexing="ij"), -1).reshape(-1, 3) * 0.5
+    positions = np.concatenate([sites + rng.uniform(0, 0.1, (3, 216, 3)), sites + rng.uniform(0, 0.1, (3, 216, 3))], 1)
+    frames = Trajectory(positions=positions, box=np.full((3, 3), 3.0))
+    found = rdf.compute(frames, rdf.Settings(r_max=1.0, n_bins=50, excluded=tuple((i, i + 216) for i in range(216))))
+    assert not found.value[found.x[0] < 0.38].any() and found.value.max() > 1
+    both = rdf.compute(frames, rdf.Settings(r_max=1.0, n_bins=50))
+    assert both.value[found.x[0] < 0.18].sum() > 1
+
+
+def test_a_frame_that_blew_up_spoils_its_block_only():
+    frames = gas(40, 50)
+    broken = frames.positions.copy()
+    broken[7, 3, 1] = 1e300
+    labels = np.arange(40) // 10
+    settings = rdf.Settings(n_bins=10)
+    sums = rdf.shells(Trajectory(positions=broken, box=frames.box), settings, 1.0, labels)
+    assert np.isnan(sums[0]).all() and np.array_equal(sums[1:], rdf.shells(frames, settings, 1.0, labels)[1:])
+    with pytest.raises(ValueError, match="leave out the frames that blew up"):
+        rdf.compute(Trajectory(positions=broken, box=frames.box), settings)
+
+
 def test_refusals():
     with pytest.raises(ValueError, match="no box"):
         rdf.compute(Trajectory(positions=np.zeros((3, 2, 3))), rdf.Settings())
@@ -65,3 +129,11 @@ def test_refusals():
         rdf.compute(gas(5), rdf.Settings(first=(40,)))
     with pytest.raises(ValueError, match="no pair"):
         rdf.compute(gas(5), rdf.Settings(molecule=(0,) * 40))
+    with pytest.raises(ValueError, match="no pair"):
+        rdf.compute(gas(5), rdf.Settings(first=(0, 1), excluded=((1, 0),)))
+    with pytest.raises(ValueError, match="molecule has 3 entries; the trajectory has 40 beads"):
+        rdf.compute(gas(5), rdf.Settings(molecule=(0, 1, 2)))
+    with pytest.raises(ValueError, match="name two beads for each pair"):
+        rdf.compute(gas(5), rdf.Settings(excluded=((0, 1, 2),)))
+    with pytest.raises(ValueError, match=r"beads \(0, 40\): the trajectory has beads 0 to 39"):
+        rdf.compute(gas(5), rdf.Settings(excluded=((0, 40),)))

@@ -68,6 +68,23 @@ def measure(trajectory: Trajectory, terms: tuple[tuple[int, ...], ...]) -> Itera
         yield frames, MEASURES[index.shape[1]](positions, index, box).numpy()
 
 
+def in_box(trajectory: Trajectory) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    """Frames by chunks: which (slice), positions (f, N, 3) and box (f, 3), both [nm] in double precision."""
+    size = max(1, 1_000_000 // trajectory.n_particles)
+    for start in range(0, len(trajectory), size):
+        frames = slice(start, min(start + size, len(trajectory)))
+        yield frames, np.array(trajectory.positions[frames], np.float64), np.array(trajectory.box[frames], np.float64)
+
+
+def molecule_of(molecule: tuple[int, ...], n_particles: int) -> np.ndarray:
+    """The molecule of every bead, (N,), as the settings name it; none named: every bead is one. Numbered without gaps."""
+    if not molecule:
+        return np.arange(n_particles)
+    if len(molecule) != n_particles:
+        raise ValueError(f"molecule has {len(molecule)} entries; the trajectory has {n_particles} beads.")
+    return np.unique(molecule, return_inverse=True)[1]
+
+
 def check_beads(terms: tuple[tuple[int, ...], ...], n_particles: int) -> None:
     """Raise ``ValueError`` where a term names a bead that is not there, or one bead twice."""
     for term in terms:

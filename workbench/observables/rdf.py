@@ -1,20 +1,14 @@
 """Radial distribution of a periodic liquid: g(r) = V <n(r)> / (n_pairs v(r)), with n(r) pairs in a shell of volume v(r).
 
-Pairs within a molecule are left out. Divided by the number of pairs that are there, an ideal gas of any size has g = 1
-(Allen and Tildesley, Computer Simulation of Liquids, 2nd edition, 2017, section 8.2). Boxes may change from frame to frame.
+Pairs within a molecule, and those that are named, are left out. Divided by the number of pairs that are there, an ideal gas of any
+size has g = 1 (Allen and Tildesley, Computer Simulation of Liquids, 2nd edition, 2017, section 8.2). Boxes may change from frame to frame.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
-import torch
 
-from workbench import geometry
-from workbench.observables import _base
+from workbench.observables import _base, _pair_kernels
 from workbench.settings import field, settings
 from workbench.types import Observation, Trajectory
-
-PAIRS_AT_ONCE = 2_000_000
 
 
 @settings
@@ -24,6 +18,9 @@ class Settings:
     first: tuple[int, ...] = field((), "Beads at the centre; none named: all.", bounds=(0, None))
     second: tuple[int, ...] = field((), "Beads around them; none named: the same as the first.", bounds=(0, None))
     molecule: tuple[int, ...] = field((), "Molecule of every bead: pairs within one are left out; none named: none.", bounds=(0, None))
+    excluded: tuple[tuple[int, int], ...] = field(
+        (), "Pairs of beads that are left out, such as a force field's exclusions.", bounds=(0, None)
+    )
     r_max: float | None = field(None, "Largest distance; None: half of the smallest box length met.", unit="nm", bounds=(1e-6, None))
     n_bins: int = field(100, "Number of bins.", bounds=(2, None))
     n_blocks: int = field(20, "Number of blocks for the error.", bounds=(2, None))
@@ -42,56 +39,59 @@ def largest(trajectory: Trajectory, settings: Settings) -> float:
 def shells(trajectory: Trajectory, settings: Settings, r_max: float, labels: np.ndarray) -> np.ndarray:
     """Sums over the frames of each block of V n(r) / (n_pairs v(r)) and of its square, (n, 2, n_bins); divide by its frames for g(r).
 
-    A frame with a distance that is not finite makes its block NaN.
+    A frame with a position that is not finite, or beyond 1e12 box lengths, makes its block NaN.
     """
-    pieces = list(_pairs(trajectory, settings))
-    n_pairs = sum(len(pairs) for pairs in pieces)
+    first, second = _chosen(trajectory, settings)
+    molecule = _base.molecule_of(settings.molecule, trajectory.n_particles)
+    parts = _parts(first, second)
+    excluded = _excluded(settings, first, second, molecule, trajectory.n_particles)
+    n_pairs = sum(_number(*part, molecule) for part in parts) - len(excluded)
     if n_pairs == 0:
         raise ValueError("there is no pair of beads in different molecules to measure.")
-    edges = np.linspace(0, r_max, settings.n_bins + 1)
-    ideal = n_pairs * (4 / 3) * np.pi * np.diff(edges**3)
+    ideal = n_pairs * (4 / 3) * np.pi * np.diff(np.linspace(0, r_max, settings.n_bins + 1) ** 3)
     found = np.zeros((int(labels.max()) + 1, 2, settings.n_bins))
-    size = max(1, PAIRS_AT_ONCE // max(len(pairs) for pairs in pieces))
-    for start in range(0, len(trajectory), size):
-        frames = slice(start, min(start + size, len(trajectory)))
-        positions = torch.from_numpy(np.array(trajectory.positions[frames], np.float64))
-        box = torch.from_numpy(np.array(trajectory.box[frames], np.float64))
-        counts = sum(_per_frame(geometry.distances(positions, pairs, box).numpy(), r_max, settings.n_bins) for pairs in pieces)
-        g = counts * box.numpy().prod(1)[:, None] / ideal  # (f, n_bins)
+    for frames, positions, box in _base.in_box(trajectory):
+        counts, finite = np.zeros((len(box), settings.n_bins + 1), np.int64), np.ones(len(box), bool)
+        for centre, around in parts:
+            _pair_kernels.pairs(positions, box, molecule, centre, around, centre is around, r_max, counts, finite)
+        _pair_kernels.without(positions, box, excluded, r_max, counts)
+        g = np.where(finite[:, None], counts[:, :-1], np.nan) * box.prod(1)[:, None] / ideal  # (f, n_bins)
         np.add.at(found, labels[frames], np.stack([g, g**2], 1))
     return found
 
 
-def _per_frame(distance: np.ndarray, r_max: float, n_bins: int) -> np.ndarray:
-    """Counts (f, n_bins) of ``distance`` (f, P) in every frame; NaN for a frame with one that is not finite."""
-    finite = np.isfinite(distance)
-    column = np.minimum(np.where(finite, distance, np.inf) * (n_bins / r_max), n_bins).astype(np.int64)
-    column += np.arange(len(distance))[:, None] * (n_bins + 1)
-    counts = np.bincount(column.ravel(), minlength=len(distance) * (n_bins + 1)).reshape(len(distance), -1)[:, :-1].astype(float)
-    counts[~finite.all(1)] = np.nan
-    return counts
-
-
-def _pairs(trajectory: Trajectory, settings: Settings) -> Iterator[torch.Tensor]:
-    """Pairs (P, 2) of beads in different molecules, each once, in pieces of bounded size."""
-    everyone = range(trajectory.n_particles)
-    first = np.array(settings.first or everyone)
+def _chosen(trajectory: Trajectory, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
+    """The two lists of beads."""
+    first = np.array(settings.first or range(trajectory.n_particles))
     second = np.array(settings.second) if settings.second else first
-    molecule = np.array(settings.molecule or everyone)
-    if len(molecule) != trajectory.n_particles:
-        raise ValueError(f"molecule has {len(molecule)} entries; the trajectory has {trajectory.n_particles} beads.")
-    for chosen in (first, second):
-        _base.check_beads((tuple(chosen.tolist()),), trajectory.n_particles)
-    rows = max(1, PAIRS_AT_ONCE // len(second))
-    both = np.isin(first, second)  # a pair of two such beads would come twice
-    other = np.isin(second, first)
-    for start in range(0, len(first), rows):
-        i, j = first[start : start + rows, None], second[None, :]
-        twice = both[start : start + rows, None] & other[None, :] & (i >= j)
-        keep = (molecule[i] != molecule[j]) & ~twice
-        if keep.any():
-            a, b = np.nonzero(keep)
-            yield torch.from_numpy(np.stack([i[a, 0], j[0, b]], 1))
+    for beads in (first, second):
+        _base.check_beads((tuple(beads.tolist()),), trajectory.n_particles)
+    return first, second
+
+
+def _parts(first: np.ndarray, second: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Pairs of lists that hold every pair once: those in both with each other, and the rest of each list with the other."""
+    shared = np.intersect1d(first, second)
+    rest = np.setdiff1d(first, shared), np.setdiff1d(second, shared)
+    parts = [(shared, shared), (rest[0], second), (shared, rest[1])]
+    return [part for part in parts if len(part[0]) and len(part[1])]
+
+
+def _number(centre: np.ndarray, around: np.ndarray, molecule: np.ndarray) -> int:
+    """Pairs of beads in different molecules."""
+    n = molecule.max() + 1
+    within = int(np.bincount(molecule[centre], minlength=n) @ np.bincount(molecule[around], minlength=n))
+    return (len(centre) * len(around) - within) // (2 if centre is around else 1)
+
+
+def _excluded(settings: Settings, first: np.ndarray, second: np.ndarray, molecule: np.ndarray, n_particles: int) -> np.ndarray:
+    """The excluded pairs that would be counted, each once, (any, 2)."""
+    if any(len(pair) != 2 for pair in settings.excluded):
+        raise ValueError("rdf.Settings.excluded: name two beads for each pair that is left out.")
+    _base.check_beads(settings.excluded, n_particles)
+    i, j = np.unique(np.sort(np.array(settings.excluded, np.int64).reshape(-1, 2), axis=1), axis=0).T
+    met = (np.isin(i, first) & np.isin(j, second)) | (np.isin(j, first) & np.isin(i, second))
+    return np.stack([i, j], 1)[met & (molecule[i] != molecule[j])]
 
 
 def observation(sums: np.ndarray, labels: np.ndarray, trajectory: Trajectory, settings: Settings, r_max: float) -> Observation:
