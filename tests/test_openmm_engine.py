@@ -101,7 +101,15 @@ def fluid():
     return potentials.lennard_jones.build(data, potentials.lennard_jones.Settings(sigma=0.2, cutoff=0.55)), data
 
 
-@pytest.mark.parametrize("made, platform", [(molecule, "Reference"), (molecule, "CPU"), (fluid, "CPU")])
+def waters_of_one_bead():
+    data = liquid()
+    return potentials.stillinger_weber.build(data, potentials.stillinger_weber.Settings()), data
+
+
+KINDS = [(molecule, "Reference"), (molecule, "CPU"), (fluid, "CPU"), (waters_of_one_bead, "Reference"), (waters_of_one_bead, "CPU")]
+
+
+@pytest.mark.parametrize("made, platform", KINDS)
 def test_a_stopped_run_goes_on_bit_for_bit(made, platform, tmp_path):
     potential, data = made()
     settings = openmm_engine.Settings(n_steps=600, save_every=10, timestep_fs=1.0, platform=platform, checkpoint_every=7)
@@ -119,6 +127,31 @@ def test_a_stopped_run_goes_on_bit_for_bit(made, platform, tmp_path):
     assert seen[0] == 290
     undisturbed = simulation.openmm_engine.run(potential, data.start([0]), settings, checkpoint=tmp_path / "b")
     assert np.array_equal(resumed.positions, undisturbed.positions)
+
+
+def test_a_force_is_native_where_it_is_the_fastest():
+    """Kernels of our own, one list for all of them, on the CPU; OpenMM's forces on a GPU and where nothing is said."""
+    three_body, data = waters_of_one_bead()
+    wall = potentials.repulsion.build(data, potentials.repulsion.Settings(cutoff=0.5))
+    table = potentials.tabulated.build(data, potentials.tabulated.Settings(start=0.2, cutoff=0.6))
+    both, start = three_body + wall + table, data.start([0])
+    made = {platform: openmm_engine._system(both, start, platform, 0.1) for platform in ("Reference", "CPU", "CUDA", None)}
+    names = {platform: [force.getName() for force in system.getForces()] for platform, (system, _) in made.items()}
+    assert names["Reference"] == names["CPU"] == ["CustomNonbondedForce", "PythonForce"]
+    assert names["CUDA"] == names[None] and "PythonForce" not in names["CUDA"]
+    assert made["CPU"][1].cutoff == 0.6 and made["CUDA"][1] is None
+
+
+def test_own_kernels_see_their_neighbours_while_beads_move():
+    """Energies of saved frames, from a list that is kept, against a search of their own; and the virial."""
+    potential, data = waters_of_one_bead()
+    settings = openmm_engine.Settings(n_steps=400, save_every=20, timestep_fs=2.0, skin=0.03, virial=True)
+    run = simulation.openmm_engine.run(potential, data.start([0]), settings)
+    again = evaluate(potential, torch.tensor(run.positions.astype(float)), torch.tensor(run.box), virial=True)
+    np.testing.assert_allclose(run.energy, again.energy.numpy(), rtol=1e-4)
+    np.testing.assert_allclose(run.virial, again.virial.numpy(), atol=1e-2 * np.abs(run.virial).max())
+    with pytest.raises(ValueError, match="without a box has no pressure"):
+        simulation.openmm_engine.run(dimer(copies=1)[0], dimer(copies=1)[1], openmm_engine.Settings(virial=True))
 
 
 def test_the_guard_and_the_refusals():

@@ -85,6 +85,47 @@ def test_free_particles_diffuse_as_the_friction_says():
     assert np.mean((moved**2).sum(-1)) == pytest.approx(6 * diffusion * 0.2, rel=4 / np.sqrt(1.5 * n * 20))
 
 
+def fluid(n_frames=2):
+    """Lennard-Jones beads below half of the box's range, and where they start."""
+    data = liquid(n_frames)
+    settings = potentials.lennard_jones.Settings(epsilon=0.6, sigma=0.28, cutoff=0.6, switch_width=0.2)
+    return potentials.lennard_jones.build(data, settings), data
+
+
+def test_verlet_keeps_the_energy_to_second_order_in_the_time_step():
+    pairs, data = fluid()
+    settings = {"integrator": "verlet", "precision": "double", "save_velocities": True, "skin": 0.02}
+    warm = simulation.replicas.run(pairs, data.start([0]), Settings(n_steps=2000, save_every=2000, friction=20.0, save_velocities=True))
+    start = types.Start(positions=warm.positions, velocities=warm.velocities, box=warm.box, beads=data.beads)
+    spread = []
+    for step in (4.0, 2.0):
+        run = simulation.replicas.run(pairs, start, Settings(n_steps=int(2000 / step), save_every=1, timestep_fs=step, **settings))
+        total = run.energy + 0.5 * (18.0 * run.velocities.astype(float) ** 2).sum((1, 2))
+        spread.append(total.std())
+        assert abs(np.polyfit(run.time, total, 1)[0]) * 1.0 < 0.01 * units.thermal_energy(300.0) * 192
+    assert spread[0] < 0.01 * units.thermal_energy(300.0) * 192
+    assert spread[0] / spread[1] == pytest.approx(4.0, rel=0.35)
+    drift = run.velocities.astype(float).sum(1)
+    np.testing.assert_allclose(drift, drift[:1].repeat(len(drift), 0), atol=1e-4)  # nobody takes momentum away
+
+
+def test_the_virial_that_is_kept_is_the_derivative_by_strain():
+    pairs, data = fluid()
+    run = simulation.replicas.run(pairs, data.start(range(2)), Settings(n_steps=20, save_every=10, virial=True, precision="double"))
+    assert run.virial.shape == (4, 3, 3) and run.virial.dtype == np.float64
+    x, box, step = torch.tensor(run.positions.astype(float)), torch.tensor(run.box), 1e-5
+    for axis in range(3):
+        stretch = torch.ones(3, dtype=torch.float64)
+        stretch[axis] += step
+        up = pairs(x * stretch, box * stretch)
+        stretch[axis] -= 2 * step
+        slope = (up - pairs(x * stretch, box * stretch)).numpy() / (2 * step)
+        np.testing.assert_allclose(run.virial[:, axis, axis], -slope, rtol=1e-3, atol=0.05)
+    spring, start = dimer(copies=1)
+    with pytest.raises(ValueError, match="without a box has no pressure"):
+        simulation.replicas.run(spring, start, Settings(virial=True))
+
+
 KILLED = """
 import sys
 from workbench import simulation
@@ -121,10 +162,11 @@ def test_a_killed_run_resumes_bit_for_bit(tmp_path):
     assert again == []
 
 
-def test_a_liquid_resumes_bit_for_bit_with_its_neighbour_list(tmp_path):
+@pytest.mark.parametrize("integrator", ["baoab", "verlet"])
+def test_a_liquid_resumes_bit_for_bit_with_its_neighbour_list(integrator, tmp_path):
     data = liquid(n_frames=2)
     pairs = potentials.lennard_jones.build(data, potentials.lennard_jones.Settings(sigma=0.2, cutoff=0.55))
-    settings = Settings(n_steps=200, save_every=10, skin=0.05, timestep_fs=2.0, n_threads=1, checkpoint_every=4)
+    settings = Settings(integrator=integrator, n_steps=200, save_every=10, skin=0.05, timestep_fs=2.0, n_threads=1, checkpoint_every=4)
 
     def stop(step, metrics):
         if step == 110:
