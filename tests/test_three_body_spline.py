@@ -54,6 +54,17 @@ def test_forces_are_smooth_where_three_beads_are_in_line():
         assert torch.isfinite(force).all() and force[0, :, 1].abs().max() < 1e-2
 
 
+def test_a_leg_at_the_cutoff_does_no_harm_in_single_precision():
+    made = filled(liquid(), cutoff=0.37).bind(beads("W", "W", "W")).float()
+    reach = torch.nextafter(torch.tensor(0.37), torch.tensor(0.0))
+    for shift in range(-8, 9):
+        r = reach + shift * torch.finfo(torch.float32).eps * 0.25
+        x = torch.stack([torch.tensor([0.0, 0.0, 0.0]), r * torch.tensor([0.6, 0.64, 0.48]), torch.tensor([0.0, 0.0, -0.3])])[None]
+        result = _base.evaluate(made, x)
+        assert abs(float(result.energy)) < 1e-6 and result.forces.abs().max() < 1e-6
+        assert abs(float(made(x).detach())) < 1e-6
+
+
 def test_kernel_and_torch_agree_for_types_exclusions_and_long_lists():
     data = mixture()
     made = filled(data, cutoff=0.45)

@@ -13,6 +13,9 @@ FAST = {"contract", "arcp", "nsz"}
 TINY = 1e-30
 """Keeps the direction in which an angle opens finite where the three beads are in line; no force acts along it there."""
 
+CLEAR = 1e-6
+"""Nearest approach to the cut-off that is told from it, relative: rounding may put a distance at it, and the factors have long vanished."""
+
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def close(x, box, second, starts, begin, n_beads, cutoff, gamma):
@@ -43,7 +46,7 @@ def close(x, box, second, starts, begin, n_beads, cutoff, gamma):
     other, edge = np.empty(2 * kept, np.int32), np.empty((2 * kept, 6), x.dtype)
     for p in range(kept):
         r = vectors[p, 3]
-        over = x.dtype.type(1) / (r - x.dtype.type(cutoff))
+        over = x.dtype.type(1) / min(r - x.dtype.type(cutoff), -x.dtype.type(CLEAR * cutoff))
         factor = math.exp(x.dtype.type(gamma) * over)
         for side in range(2):
             at, to = (left[p], right[p]) if side == 0 else (right[p], left[p])
