@@ -62,7 +62,7 @@ def test_pairs_of_all_types_are_recovered_beside_a_part_that_is_fixed():
         assert len(found) > 40 and np.abs(found - wanted).max() < 1e-6 * np.ptp(wanted)
         assert fit.history["force_error_after"].max() < 1e-6 * fit.history["force_error_before"].max()
         assert fit.potential.weights == [0.5, 1.0] and not any(p.requires_grad for p in fit.potential.parameters())
-    assert not empty.values().any()  # what was given is left as it is
+    assert not empty.values().any() and empty.coefficients.requires_grad  # what was given is left as it is
 
 
 def test_bonds_angles_and_dihedrals_are_recovered():

@@ -5,6 +5,7 @@ dense block and D^T D is summed block by block; D itself is never kept. Coeffici
 table demands at its ends (value and slope zero at the cut-off, a period) is in ``fold``, from its free coefficients to them.
 """
 
+import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -100,7 +101,7 @@ class Design:
 
     def __init__(self, found: list[Tables], beads: Beads):
         self.tables, self.n_beads = found, beads.n_beads
-        self.parts = [each.part.bind(beads).double().requires_grad_(False) for each in found]
+        self.parts = [copy.deepcopy(each.part).cpu().bind(beads) for each in found]
         types = sorted(set(beads.types))
         self.kinds = np.array([types.index(name) for name in beads.types])
         sizes = [each.grid[2] + 3 for each in found]
