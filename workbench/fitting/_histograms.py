@@ -123,8 +123,15 @@ def densities(counts: dict[str, np.ndarray], tables: BondedTables) -> dict[str, 
 
 
 def bin_jacobian(kind: str, q: np.ndarray) -> np.ndarray:
-    """What a coordinate without energy would be distributed by: q^2, sin q, 1."""
-    return {"bond": q**2, "angle": np.sin(q), "dihedral": np.ones_like(q)}[kind]
+    """What a coordinate without energy would be distributed by, q^2, sin q, 1: means over the bins centred at ``q`` (n + 1,)."""
+    half = (q[1] - q[0]) / 2
+    if kind == "dihedral":
+        return np.ones_like(q)
+    low, high = np.maximum(q - half, 0), q + half
+    if kind == "bond":
+        return (high**3 - low**3) / (3 * (high - low))
+    high = np.minimum(high, np.pi)
+    return (np.cos(low) - np.cos(high)) / (high - low)
 
 
 def check(trajectory: ReferenceData, tables: PairTables, g: np.ndarray) -> None:

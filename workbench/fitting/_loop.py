@@ -2,7 +2,8 @@
 
 A method gives the update. Iteration i simulates every state of the data with the potential of i, beginning where iteration i - 1
 ended (the first: at a frame of the data). The error is the largest of the root-mean-square deviation of g(r) over the knots of all
-tables and the Jensen-Shannon divergence of the worst bonded distribution; the potential of the least error is the result.
+tables, the Jensen-Shannon divergence of the worst bonded distribution and what the method adds; the potential of the least error is the
+result. Noise falls as one over the root of the length: while the error is large, an iteration may be short.
 """
 
 import copy
@@ -15,7 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from workbench import simulation, store
+from workbench import device, simulation, store
 from workbench.fitting._measured import Measured, curves, divergence, measure, pictures, rms, targets
 from workbench.potentials._base import Potential, Sum
 from workbench.potentials.tabulated import BondedTables, PairTables, parts
@@ -25,6 +26,8 @@ from workbench.types import Fit, ReferenceData, Start, Trajectory
 DIVERGED = 3.0
 """An error this many times the best one, and above ``HOPELESS``, is a divergence."""
 HOPELESS = 0.2
+FULL_LENGTH = 0.01
+"""Error from which an iteration is simulated at full length; above, as (``FULL_LENGTH`` / error)^2 of it."""
 
 
 class Settings(Protocol):
@@ -63,27 +66,33 @@ def run(
     update: Update,
     on_step: Callable[[int, dict], None] | None,
     checkpoint: Any,
+    *,
+    shortest: float = 1.0,
+    also: Callable[[list[Measured]], float] | None = None,
 ) -> Fit:
     """Iterate until the error is at most ``settings.tolerance``, no better one came for ``patience`` iterations, or all are done.
 
     ``on_step(iteration, metrics)`` gets total, error, rms_rdf and js_bonded, pressure [bar], seconds, and ``curves``: name -> x, unit,
-    target, current. Raises :class:`Diverged`, which holds the last good potential.
+    target, current. ``shortest`` is the least share of the simulation's length that an iteration may have, ``also`` what the method
+    adds to the errors of an iteration. Raises :class:`Diverged`, which holds the last good potential.
     """
     identity = store.identity(verb, potential, data, settings)
-    loop = _Loop(potential.bind(data.beads), data, settings, identity, checkpoint)
-    loop.resume()
-    while not loop.finished():
-        metrics = loop.advance(update)
-        if on_step is not None:
-            on_step(loop.done - 1, metrics)
-    return loop.fit((identity, store.identity(data), store.identity(potential)))
+    parents = (identity, store.identity(data), store.identity(potential))
+    with device.threads(settings.simulation.n_threads):
+        loop = _Loop(potential.bind(data.beads), data, settings, parents, checkpoint, shortest, also)
+        loop.resume()
+        while not loop.finished():
+            metrics = loop.advance(update)
+            if on_step is not None:
+                on_step(loop.done - 1, metrics)
+        return loop.fit()
 
 
 class _Loop:
     """State of the iteration; what changes lies in the checkpoint."""
 
-    def __init__(self, potential: Potential, data: ReferenceData, settings: Settings, identity: str, checkpoint: Any):
-        self.settings, self.identity, self.beads = settings, identity, data.beads
+    def __init__(self, potential: Potential, data: ReferenceData, settings: Settings, parents: tuple, checkpoint: Any, shortest, also):
+        self.settings, self.parents, self.shortest, self.also = settings, parents, shortest, also
         self.path = None if checkpoint is None else pathlib.Path(checkpoint) / "checkpoint.bin"
         self.potential = copy.deepcopy(potential).requires_grad_(False)
         self.target = targets(potential, data)
@@ -97,7 +106,12 @@ class _Loop:
 
     @property
     def best(self) -> int:
-        return int(np.argmin(self.history["error"]))
+        return int(np.nanargmin(self.history["error"]))
+
+    @property
+    def structure(self) -> list[float]:
+        """The error of every iteration less what the method adds."""
+        return [max(e) for e in zip(*(self.history[n] for n in ("rms_rdf", "js_bonded") if n in self.history), strict=True)]
 
     def finished(self) -> bool:
         s, errors = self.settings, self.history["error"]
@@ -109,15 +123,16 @@ class _Loop:
         """One iteration: simulate, measure, record, update."""
         measured = [self._simulate(k) for k in range(len(self.target))]
         metrics = self._record(measured)
-        if metrics["error"] > max(DIVERGED * min(self.history["error"]), HOPELESS) or not math.isfinite(metrics["error"]):
-            self._diverged(f"its error is {metrics['error']:.3g}, the best was {min(self.history['error']):.3g}")
+        errors = self.structure
+        if errors[-1] > max(DIVERGED * min(errors), HOPELESS) or not math.isfinite(metrics["error"]):
+            self._diverged(f"its error is {errors[-1]:.3g}, the best was {min(errors):.3g}")
         if not self.finished():
             self.potential = update(self.potential, measured, self.target, self.done - 1, self.settings).requires_grad_(False)
         if self.path is not None:
             self._save()
         return metrics
 
-    def fit(self, parents: tuple[str, ...]) -> Fit:
+    def fit(self) -> Fit:
         """The potential of the least error, and all that was seen."""
         pairs, bonded = parts(self.potential)
         kept = {name: values[self.best] for name, values in self.history.items() if name.endswith("coefficients")}
@@ -128,11 +143,11 @@ class _Loop:
         history = {name: np.array(values) for name, values in self.history.items()}
         history |= curves(self.target, self.potential, "target_")
         best = replace(self.potential, pairs, bonded).requires_grad_(False)
-        return Fit(potential=best, settings=self.settings, history=history, parents=parents)
+        return Fit(potential=best, settings=self.settings, history=history, parents=self.parents)
 
     def resume(self) -> None:
         """Go on from the checkpoint, where there is one."""
-        found = None if self.path is None else store.read_checkpoint(self.path, self.identity)
+        found = None if self.path is None else store.read_checkpoint(self.path, self.parents[0])
         if found is None:
             return
         arrays, meta = found
@@ -150,16 +165,18 @@ class _Loop:
         arrays = {f"history.{name}": np.array(values) for name, values in self.history.items()}
         arrays |= {f"next.{name}": values for name, values in _coefficients(self.potential).items()}
         arrays |= {f"start.{k}": np.asarray(start.positions) for k, start in enumerate(self.starts)}
-        store.write_checkpoint(self.path, arrays, {"identity": self.identity, "history": list(self.history)})
+        store.write_checkpoint(self.path, arrays, {"identity": self.parents[0], "history": list(self.history)})
 
     def _simulate(self, k: int) -> Measured:
         """Frames of state ``k`` with the potential of now, after equilibration; the next iteration begins where they end."""
         state, s = self.target[k].state, self.settings
         every = s.simulation.save_every
         skipped = math.ceil(s.equilibration_steps / every)
+        share = min(1.0, (FULL_LENGTH / self.history["error"][-1]) ** 2) if self.done else 0.0
+        length = math.ceil(s.simulation.n_steps * max(share, self.shortest) / every) * every
         settings = dataclasses.replace(
             s.simulation,
-            n_steps=s.simulation.n_steps + skipped * every,
+            n_steps=length + skipped * every,
             temperature=state.temperature,
             seed=s.simulation.seed + 1000 * k + self.done,
             virial=self.starts[k].box is not None,
@@ -184,6 +201,8 @@ class _Loop:
         pressures = [m.pressure for m in measured if m.pressure is not None]
         if pressures:
             metrics["pressure"] = float(np.mean(pressures))
+        if self.also is not None:
+            errors.append(self.also(measured))
         metrics |= {"error": max(errors), "seconds": time.perf_counter() - self.began}
         kept = {f"{name}_coefficients": values for name, values in _coefficients(self.potential).items()} | curves(measured, self.potential)
         for name, value in {**{n: v for n, v in metrics.items() if n != "total"}, **kept}.items():
@@ -193,7 +212,7 @@ class _Loop:
     def _diverged(self, reason: str) -> None:
         kept = f"the potential of iteration {self.best} is kept" if self.done else "it never ran"
         stopped = Diverged(f"the fit diverged in iteration {self.done}: {reason}; {kept}: try a smaller scale or a shorter time step.")
-        stopped.fit = self.fit((self.identity,)) if self.done else None
+        stopped.fit = self.fit() if self.done else None
         raise stopped
 
 

@@ -74,9 +74,9 @@ def rms(found: list[Measured], wanted: list[Measured]) -> float:
 
 
 def divergence(found: list[Measured], wanted: list[Measured]) -> float:
-    """Largest Jensen-Shannon divergence of the bonded distributions, over states, kinds and tables."""
+    """Largest Jensen-Shannon divergence of the bonded distributions, over states, kinds and tables; ln 2 where all terms left the grid."""
     return max(
-        float(jensen_shannon(p, q))
+        float(jensen_shannon(p, q)) if p.any() else np.log(2)
         for m, t in zip(found, wanted, strict=True)
         for kind in m.densities
         for p, q in zip(m.densities[kind], t.densities[kind], strict=True)

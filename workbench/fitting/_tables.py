@@ -81,8 +81,8 @@ def invert_pairs(g: np.ndarray, sampled: np.ndarray, kT: float, knots: np.ndarra
 def invert_terms(kind: str, density: np.ndarray, sampled: np.ndarray, kT: float, knots: np.ndarray) -> np.ndarray:
     """u = -kBT ln(p / J) (T, n + 1) [kJ/mol], J = q^2, sin q, 1, continued beyond the data."""
     jacobian = _histograms.bin_jacobian(kind, knots)
-    good = sampled & (density > 0) & (jacobian > 1e-6)
-    values = -kT * np.log(np.where(good, density, 1.0) / np.where(jacobian > 1e-6, jacobian, 1.0))
+    good = sampled & (density > 0)
+    values = -kT * np.log(np.where(good, density, 1.0) / jacobian)
     return continue_terms(kind, values, good, knots, curvature(density, knots, kT))
 
 

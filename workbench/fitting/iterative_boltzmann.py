@@ -36,11 +36,13 @@ class Settings:
     update_bonded: bool = field(True, "Update bonded tables too; else they stay as they begin.")
     pressure: float | None = field(None, "Pressure to reach; None: left alone.", unit="bar", bounds=(-1e5, 1e6))
     pressure_scale: float = field(0.5, "Share of the ramp that the virial asks for.", bounds=(1e-3, 2.0))
+    pressure_tolerance: float = field(50.0, "Deviation of the pressure that weighs as ``tolerance``.", unit="bar", bounds=(1e-3, None))
     tolerance: float = field(0.01, "Error at which it has converged: RMS of g(r), divergence of bonded terms.", bounds=(0.0, 1.0))
     patience: int = field(15, "Iterations without a better error before stopping.", bounds=(1, None))
-    equilibration_steps: int = field(500, "Steps of every iteration before its first frame.", bounds=(0, None))
+    equilibration_steps: int = field(200, "Steps of every iteration before its first frame.", bounds=(0, None))
+    shortest: float = field(0.1, "Share of the simulation that is enough while the error is large; 1: all of it.", bounds=(1e-3, 1.0))
     simulation: replicas.Settings = field(
-        replicas.Settings(n_steps=4000, save_every=20, timestep_fs=5.0, friction=5.0),
+        replicas.Settings(n_steps=4000, save_every=20, timestep_fs=10.0, friction=2.0),
         "The simulation of an iteration; its temperature is that of the data.",
     )
 
@@ -61,7 +63,8 @@ def fit(
     bound = potential.bind(data.beads)
     if settings.start == "boltzmann":
         bound = boltzmann_inversion.invert(bound, _measured.targets(bound, data), 0)
-    return _loop.run("iterative_boltzmann.fit", bound, data, settings, update, on_step, checkpoint)
+    also = None if settings.pressure is None else functools.partial(_pressure_error, settings=settings)
+    return _loop.run("iterative_boltzmann.fit", bound, data, settings, update, on_step, checkpoint, shortest=settings.shortest, also=also)
 
 
 def update(
@@ -103,6 +106,12 @@ def _bonded_step(kind: str, bonded: BondedTables, measured: list, target: list, 
     change = _tables.smooth(np.mean(found, 0), settings.smoothing, kind == "dihedral")
     sampled = functools.reduce(np.logical_or, everywhere)
     return _tables.continue_terms(kind, bonded.values(kind) + change, sampled, bonded.knots(kind), np.mean(stiff, 0))
+
+
+def _pressure_error(measured: list[_measured.Measured], settings: Settings) -> float:
+    """How far the pressure is from the one wanted, in the measure of the other errors."""
+    worst = max(abs(m.pressure - settings.pressure) for m in measured)
+    return settings.tolerance * worst / settings.pressure_tolerance
 
 
 def _ramp(pairs: PairTables, measured: _measured.Measured, settings: Settings) -> float:
