@@ -5,6 +5,7 @@ s_b and weights w_b of the blocks b = 1..n the estimate is r = sum s / sum w, an
 n / (n - 1) * sum_b (s_b - r w_b)^2 / (sum w)^2 (Cochran, Sampling Techniques, 3rd edition, 1977, section 6.3).
 """
 
+import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
@@ -76,6 +77,15 @@ def in_box(trajectory: Trajectory) -> Iterator[tuple[slice, np.ndarray, np.ndarr
         yield frames, np.array(trajectory.positions[frames], np.float64), np.array(trajectory.box[frames], np.float64)
 
 
+def chosen(first: tuple[int, ...], second: tuple[int, ...], n_particles: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two lists of beads of the settings: none as ``first`` is all, none as ``second`` that list again. Raises as :func:`check_beads`."""
+    centre = np.array(first or range(n_particles))
+    around = np.array(second) if second else centre
+    for beads in (centre, around):
+        check_beads((tuple(beads.tolist()),), n_particles)
+    return centre, around
+
+
 def molecule_of(molecule: tuple[int, ...], n_particles: int) -> np.ndarray:
     """The molecule of every bead, (N,), as the settings name it; none named: every bead is one. Numbered without gaps."""
     if not molecule:
@@ -122,20 +132,26 @@ def whole(trajectory: Trajectory) -> Iterator[tuple[slice, np.ndarray]]:
         yield frames, positions if trajectory.box is None else projection.whole(positions, trajectory.box[frames], known)
 
 
-def root_mean_square(trajectory: Trajectory, squared: np.ndarray, n_blocks: int, name: str, unit: str) -> Observation:
-    """sqrt(<s>) of the per-frame values ``squared`` (F,) with its standard error over blocks, to first order."""
+def average(trajectory: Trajectory, instant: np.ndarray, n_blocks: int, name: str, unit: str) -> Observation:
+    """The mean of the per-frame values ``instant`` (F,) with its standard error over blocks."""
     labels = block_labels(trajectory, n_blocks)
-    mean, spread = ratio(np.bincount(labels, weights=squared), np.bincount(labels).astype(float))
-    value = np.sqrt(mean)
+    value, error = ratio(np.bincount(labels, weights=instant), np.bincount(labels).astype(float))
     return Observation(
         name=name,
         x=(),
         value=value,
-        error=spread / (2 * value) if value > 0 else spread,
+        error=error,
         unit=unit,
-        n_effective=float(min(len(trajectory), squared.var() / spread**2)) if spread > 0 else float(len(trajectory)),
+        n_effective=float(min(len(trajectory), instant.var() / error**2)) if error > 0 else float(len(trajectory)),
         state=one_state(trajectory),
     )
+
+
+def root_mean_square(trajectory: Trajectory, squared: np.ndarray, n_blocks: int, name: str, unit: str) -> Observation:
+    """sqrt(<s>) of the per-frame values ``squared`` (F,) with its standard error over blocks, to first order."""
+    mean = average(trajectory, squared, n_blocks, name, unit)
+    value = np.sqrt(mean.value)
+    return dataclasses.replace(mean, value=value, error=mean.error / (2 * value) if value > 0 else mean.error)
 
 
 def one_state(trajectory: Trajectory) -> State:

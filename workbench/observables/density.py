@@ -23,14 +23,4 @@ def compute(trajectory: Trajectory, settings: Settings = Settings()) -> Observat
     if trajectory.box is None:
         raise ValueError("the trajectory has no box, and so no density.")
     instant = _base.masses(trajectory).sum() / np.prod(np.asarray(trajectory.box, np.float64), axis=1) / units.GRAM_PER_CM3
-    labels = _base.block_labels(trajectory, settings.n_blocks)
-    value, error = _base.ratio(np.bincount(labels, weights=instant), np.bincount(labels).astype(float))
-    return Observation(
-        name="density",
-        x=(),
-        value=value,
-        error=error,
-        unit="g/cm^3",
-        n_effective=float(min(len(trajectory), instant.var() / error**2)) if error > 0 else float(len(trajectory)),
-        state=_base.one_state(trajectory),
-    )
+    return _base.average(trajectory, instant, settings.n_blocks, "density", "g/cm^3")

@@ -41,7 +41,7 @@ def shells(trajectory: Trajectory, settings: Settings, r_max: float, labels: np.
 
     A frame with a position that is not finite, or beyond 1e12 box lengths, makes its block NaN.
     """
-    first, second = _chosen(trajectory, settings)
+    first, second = _base.chosen(settings.first, settings.second, trajectory.n_particles)
     molecule = _base.molecule_of(settings.molecule, trajectory.n_particles)
     parts = _parts(first, second)
     excluded = _excluded(settings, first, second, molecule, trajectory.n_particles)
@@ -58,15 +58,6 @@ def shells(trajectory: Trajectory, settings: Settings, r_max: float, labels: np.
         g = np.where(finite[:, None], counts[:, :-1], np.nan) * box.prod(1)[:, None] / ideal  # (f, n_bins)
         np.add.at(found, labels[frames], np.stack([g, g**2], 1))
     return found
-
-
-def _chosen(trajectory: Trajectory, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
-    """The two lists of beads."""
-    first = np.array(settings.first or range(trajectory.n_particles))
-    second = np.array(settings.second) if settings.second else first
-    for beads in (first, second):
-        _base.check_beads((tuple(beads.tolist()),), trajectory.n_particles)
-    return first, second
 
 
 def _parts(first: np.ndarray, second: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -30,19 +30,9 @@ def compute(trajectory: Trajectory, settings: Settings = Settings()) -> Observat
     freedom = 3 * int((masses > 0).sum()) - settings.n_constrained_dof
     if freedom < 1:
         raise ValueError(f"n_constrained_dof = {settings.n_constrained_dof}: it leaves {freedom} degrees of freedom.")
-    labels = _base.block_labels(trajectory, settings.n_blocks)
     instant = np.empty(len(trajectory))
     size = max(1, 1_000_000 // trajectory.n_particles)
     for start in range(0, len(trajectory), size):
         velocities = np.array(trajectory.velocities[start : start + size], np.float64)
         instant[start : start + size] = np.einsum("n,fna,fna->f", masses, velocities, velocities) / (freedom * units.BOLTZMANN)
-    value, error = _base.ratio(np.bincount(labels, weights=instant), np.bincount(labels).astype(float))
-    return Observation(
-        name="kinetic temperature",
-        x=(),
-        value=value,
-        error=error,
-        unit="K",
-        n_effective=float(min(len(trajectory), instant.var() / error**2)) if error > 0 else float(len(trajectory)),
-        state=_base.one_state(trajectory),
-    )
+    return _base.average(trajectory, instant, settings.n_blocks, "kinetic temperature", "K")
