@@ -13,8 +13,8 @@ from workbench import rooms
 ROOT = pathlib.Path(__file__).parent.parent
 SCIENCE = sorted((ROOT / "workbench").rglob("*.py"))
 SCREENS = sorted((ROOT / "widgets").rglob("*.py"))
-ROOMS = ("systems", "mappings", "descriptors", "potentials", "fitting", "simulation", "observables")
-VERB = dict(zip(ROOMS, ("load", "build", "build", "build", "fit", "run", "compute"), strict=True))
+ROOMS = ("systems", "mappings", "descriptors", "potentials", "fitting", "simulation", "observables", "export")
+VERB = dict(zip(ROOMS, ("load", "build", "build", "build", "fit", "run", "compute", "write"), strict=True))
 
 
 def imports(path: pathlib.Path) -> set[str]:

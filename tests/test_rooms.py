@@ -16,6 +16,7 @@ VERBS = {
     "fitting": "fit",
     "simulation": "run",
     "observables": "compute",
+    "export": "write",
 }
 METHODS = [(room, name) for room in VERBS for name in rooms.available(room)]
 
