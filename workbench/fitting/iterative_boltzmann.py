@@ -1,9 +1,9 @@
 """Iterative Boltzmann inversion: u <- u + alpha kBT ln(g_n / g_target), for every table, until the distributions agree.
 
 Sources: Soper, Chem. Phys. 202, 295 (1996); Reith, Pütz and Müller-Plathe, J. Comput. Chem. 24, 1624 (2003), equation 8; several states
-at once: Moore, Iacovella and McCabe, J. Chem. Phys. 140, 224104 (2014). Pressure: a ramp A (1 - r / rc) is added to all pairs, with A such
-that the pressure would be right if g(r) stayed (Wang, Junghans and Kremer, Eur. Phys. J. E 28, 221 (2009)):
-(P_target - P) = A (2 pi / 3) / rc * sum_ab rho_a rho_b int_0^rc r^3 g_ab dr.
+at once: Moore, Iacovella and McCabe, J. Chem. Phys. 140, 224104 (2014). Pressure: a ramp A (1 - r / rc) is added to all pairs (Wang,
+Junghans and Kremer, Eur. Phys. J. E 28, 221 (2009), equations 8-10). Here A makes the pressure right for the whole change du, ramp and
+update, if g(r) stays: P_target - P = -(2 pi / 3) sum_ab rho_a rho_b int_0^rc r^3 g_ab du_ab/dr dr.
 """
 
 import functools
@@ -78,8 +78,7 @@ def update(
         if settings.one_at_a_time:
             change[np.arange(len(change)) != iteration % len(change)] = 0
         if settings.pressure is not None:
-            ramp = np.mean([_ramp(pairs, m, settings) for m in measured])
-            change = change + ramp * (1 - pairs.knots() / pairs.cutoff)
+            change = change + np.mean([_ramp(pairs, change, m, settings) for m in measured], 0)
         sampled = functools.reduce(np.logical_or, (_tables.sampled_pairs(t.pairs) for t in target))
         pairs = pairs.with_values(_tables.continue_pairs(pairs.values() + change, sampled, pairs.knots()))
     if bonded is not None and settings.update_bonded:
@@ -114,12 +113,18 @@ def _pressure_error(measured: list[_measured.Measured], settings: Settings) -> f
     return settings.tolerance * worst / settings.pressure_tolerance
 
 
-def _ramp(pairs: PairTables, measured: _measured.Measured, settings: Settings) -> float:
-    """Height A [kJ/mol] of the pressure's ramp."""
-    volume = float(np.mean(np.prod(np.asarray(measured.frames.box, np.float64), 1)))
-    third = pairs.knots() ** 3 * measured.rdf * _histograms.n_pairs(pairs)[:, None]
-    integral = np.trapezoid(third, dx=pairs.spacing).sum() * 2 / volume**2  # sum over ordered pairs of rho_a rho_b int r^3 g
-    wanted = (settings.pressure - measured.pressure) * units.BAR
-    height = settings.pressure_scale * wanted * pairs.cutoff / (2 * np.pi / 3 * integral)
+def _ramp(pairs: PairTables, change: np.ndarray, measured: _measured.Measured, settings: Settings) -> np.ndarray:
+    """The pressure's ramp (n + 1,) [kJ/mol] beside ``change`` (T, n + 1)."""
+    shape = 1 - pairs.knots() / pairs.cutoff
+    wanted = settings.pressure_scale * (settings.pressure - measured.pressure) * units.BAR
+    height = (wanted - _pressure_of(change, pairs, measured)) / _pressure_of(np.broadcast_to(shape, change.shape), pairs, measured)
     limit = LARGEST_RAMP * units.thermal_energy(measured.state.temperature)
-    return float(np.clip(height, -limit, limit))
+    return float(np.clip(height, -limit, limit)) * shape
+
+
+def _pressure_of(change: np.ndarray, pairs: PairTables, measured: _measured.Measured) -> float:
+    """What ``change`` (T, n + 1) adds to the pressure [kJ/mol/nm^3] if g(r) stays."""
+    volume = float(np.mean(np.prod(np.asarray(measured.frames.box, np.float64), 1)))
+    densities = 2 * _histograms.n_pairs(pairs) / volume**2  # rho_a rho_b, of both orders of two types
+    work = np.trapezoid(pairs.knots() ** 3 * measured.rdf * np.gradient(change, pairs.spacing, axis=1), dx=pairs.spacing, axis=1)
+    return float(-2 * np.pi / 3 * densities @ work)
