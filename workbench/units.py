@@ -24,6 +24,8 @@ GRAM_PER_CM3 = 602.214076
 """1 g/cm^3 [amu/nm^3]."""
 BAR = 0.0602214076
 """1 bar [kJ/mol/nm^3]."""
+MILLIPASCAL_SECOND = 602.214076
+"""1 mPa s [amu/nm/ps]."""
 CM2_PER_SECOND = 100.0
 """1 cm^2/s [nm^2/ps]."""
 

@@ -122,6 +122,13 @@ def molecules(trajectory: Trajectory) -> np.ndarray:
     return topology(trajectory).molecule
 
 
+def volumes(trajectory: Trajectory) -> np.ndarray:
+    """Volume of the box in every frame [nm^3], (F,). Raises ``ValueError`` without a box."""
+    if trajectory.box is None:
+        raise ValueError("the trajectory has no box, and so no volume, density or pressure.")
+    return np.prod(np.asarray(trajectory.box, np.float64), axis=1)
+
+
 def whole(trajectory: Trajectory) -> Iterator[tuple[slice, np.ndarray]]:
     """Positions with every molecule in one piece, by chunks: frames (slice) and positions (f, N, 3) [nm]."""
     known = topology(trajectory)

@@ -3,8 +3,6 @@
 The error is over blocks of frames (Flyvbjerg and Petersen, J. Chem. Phys. 91, 461 (1989)).
 """
 
-import numpy as np
-
 from workbench import units
 from workbench.observables import _base
 from workbench.settings import field, settings
@@ -20,7 +18,5 @@ class Settings:
 
 def compute(trajectory: Trajectory, settings: Settings = Settings()) -> Observation:  # noqa: B008 - frozen
     """Mean density [g/cm^3] with its standard error. Raises ``ValueError`` without a box, and where masses are not known."""
-    if trajectory.box is None:
-        raise ValueError("the trajectory has no box, and so no density.")
-    instant = _base.masses(trajectory).sum() / np.prod(np.asarray(trajectory.box, np.float64), axis=1) / units.GRAM_PER_CM3
+    instant = _base.masses(trajectory).sum() / _base.volumes(trajectory) / units.GRAM_PER_CM3
     return _base.average(trajectory, instant, settings.n_blocks, "density", "g/cm^3")
