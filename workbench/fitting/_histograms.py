@@ -154,3 +154,15 @@ def check(trajectory: ReferenceData, tables: PairTables, g: np.ndarray) -> None:
             raise ValueError(f"{name} has a gap at {gap:.3f} nm: take wider spacing or more frames.")
         if curve[0] > 0.1 * curve.max():
             raise ValueError(f"{name} is {curve[0]:.2f} at the first knot, {tables.start:.3f} nm: begin the tables at smaller distances.")
+
+
+def check_bonded(tables: BondedTables, densities: dict[str, np.ndarray]) -> None:
+    """Raise ``ValueError`` for a table whose terms all lie outside of its grid."""
+    for kind, curves in densities.items():
+        present = np.bincount(getattr(tables, f"{kind}_table").numpy(), minlength=len(curves))
+        for types, curve, number in zip(tables.tables[kind], curves, present, strict=True):
+            if number and not curve.any():
+                start, stop, _ = tables.grids[kind]
+                raise ValueError(
+                    f"no {kind} {'-'.join(types)} of the data lies between {start:.3f} and {stop:.3f}: build the tables from them."
+                )

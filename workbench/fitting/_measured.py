@@ -57,13 +57,15 @@ def targets(potential: Potential, data: ReferenceData) -> list[Measured]:
     """What every state of ``data`` says. Raises ``ValueError`` where no potential can be told from it."""
     if len(data) < 2:
         raise ValueError(f"{len(data)} frame is not enough for a distribution: at least 2.")
-    pairs, _ = parts(potential)
+    pairs, bonded = parts(potential)
     index = np.zeros(len(data), np.int64) if data.state is None else np.asarray(data.state)
     found = []
     for k in np.unique(index):
         measured = measure(data.take(index == k), potential, data.states[int(k)])
         if pairs is not None:
             _histograms.check(measured.frames, pairs, measured.rdf)
+        if bonded is not None:
+            _histograms.check_bonded(bonded, measured.densities)
         found.append(measured)
     return found
 
@@ -76,7 +78,7 @@ def rms(found: list[Measured], wanted: list[Measured]) -> float:
 def divergence(found: list[Measured], wanted: list[Measured]) -> float:
     """Largest Jensen-Shannon divergence of the bonded distributions, over states, kinds and tables; ln 2 where all terms left the grid."""
     return max(
-        float(jensen_shannon(p, q)) if p.any() else np.log(2)
+        (float(jensen_shannon(p, q)) if p.any() else float(np.log(2))) if q.any() else 0.0
         for m, t in zip(found, wanted, strict=True)
         for kind in m.densities
         for p, q in zip(m.densities[kind], t.densities[kind], strict=True)
