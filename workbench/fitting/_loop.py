@@ -46,8 +46,8 @@ class Diverged(RuntimeError):
     fit: Fit | None = None
 
 
-Update = Callable[[Potential, list[Measured], list[Measured], int, Any], Potential]
-"""``update(potential, measured, target, iteration, settings)``: the potential of the next iteration, from all states."""
+Update = Callable[[Potential, list[Measured], list[Measured], int, Any], tuple[Potential, dict[str, float]]]
+"""``update(potential, measured, target, iteration, settings)``: the next potential, and what the history is to say of the step."""
 
 
 def replace(potential: Potential, pairs: PairTables | None, bonded: BondedTables | None) -> Potential:
@@ -127,7 +127,10 @@ class _Loop:
         if errors[-1] > max(DIVERGED * min(errors), HOPELESS) or not math.isfinite(metrics["error"]):
             self._diverged(f"its error is {errors[-1]:.3g}, the best was {min(errors):.3g}")
         if not self.finished():
-            self.potential = update(self.potential, measured, self.target, self.done - 1, self.settings).requires_grad_(False)
+            found, notes = update(self.potential, measured, self.target, self.done - 1, self.settings)
+            self.potential = found.requires_grad_(False)
+            for name, value in notes.items():
+                self.history.setdefault(name, []).append(value)
         if self.path is not None:
             self._save()
         return metrics

@@ -4,9 +4,7 @@ To first order a change dU of the energies at the knots moves the mean counts by
 sum_g A_ag dU_g = <S_a> - S_a,target with A_ag = (<S_a S_g> - <S_a> <S_g>) / kBT (Lyubartsev and Laaksonen, Phys. Rev. E 52, 3730
 (1995), equations 5-8), over the bins of every pair of types and of every kind of bonded term.
 
-A of few frames has eigenvalues that are too small, of changes that hardly move a count (Rosenberger, Hanke and van der Vegt, Eur.
-Phys. J. Special Topics 225, 1323 (2016)). Counts are divided by the root of their mean, where A of an ideal gas is one, and
-``regularization`` K / F of K bins and F frames is added to the diagonal (Tikhonov); more, where a step would be too large.
+How the equations are kept from following noise: ``_response``.
 """
 
 from collections.abc import Callable
@@ -15,15 +13,12 @@ from typing import Any
 import numpy as np
 
 from workbench import units
-from workbench.fitting import _histograms, _loop, _measured, _tables, boltzmann_inversion
+from workbench.fitting import _histograms, _loop, _measured, _response, _tables, boltzmann_inversion
 from workbench.potentials._base import Potential
 from workbench.potentials.tabulated import PairTables, parts
 from workbench.settings import field, settings
 from workbench.simulation import replicas
 from workbench.types import Fit, ReferenceData
-
-STIFFER = 1.25
-"""Factor by which the regularisation grows until the step is small enough."""
 
 
 @settings
@@ -31,7 +26,7 @@ class Settings:
     """The update, when to stop, and the simulation of an iteration."""
 
     n_iterations: int = field(12, "Updates, at most.", bounds=(0, 10_000))
-    regularization: float = field(0.1, "Tikhonov parameter per bin and frame; 0: the bare equations.", bounds=(0.0, 1e6))
+    regularization: float = field(0.5, "Tikhonov parameter, times bins per frame; 0: the bare equations.", bounds=(0.0, 1e6))
     largest_step: float = field(2.0, "Largest change of a value in one update, in kBT.", bounds=(1e-3, 100.0))
     scale: float = field(1.0, "Share of the step that is taken.", bounds=(1e-3, 1.0))
     smoothing: int = field(0, "Times that an update is averaged with its neighbours, 1/4, 1/2, 1/4.", bounds=(0, 20))
@@ -64,29 +59,9 @@ def fit(
     return _loop.run("inverse_monte_carlo.fit", bound, data, settings, update, on_step, checkpoint)
 
 
-def solve(counts: np.ndarray, wanted: np.ndarray, regularization: float, largest: float) -> np.ndarray:
-    """Changes dU / kBT (K,) that bring the means of ``counts`` (F, K) to ``wanted`` (K,), none above ``largest``.
-
-    A bin that is hardly visited counts as half as full as it should be: its own fluctuation says nothing.
-    """
-    mean = counts.mean(0)
-    fullness = np.maximum(mean, wanted / 2)
-    root = np.sqrt(np.where(fullness > 0, fullness, 1.0))
-    scaled = (counts - mean) / root
-    matrix = scaled.T @ scaled / (len(counts) - 1) + np.diag((fullness - mean) / root**2)
-    eigenvalue, mode = np.linalg.eigh(matrix)
-    force = mode.T @ ((mean - wanted) / root)
-    added = max(regularization * len(mean) / len(counts), 1e-12)
-    while True:
-        step = mode @ (force / (eigenvalue.clip(0) + added)) / root
-        if np.abs(step).max(initial=0.0) <= largest:
-            return step
-        added *= STIFFER
-
-
 def update(
     potential: Potential, measured: list[_measured.Measured], target: list[_measured.Measured], iteration: int, settings: Settings
-) -> Potential:
+) -> tuple[Potential, dict[str, float]]:
     """The tables after one step, means over the states."""
     pairs, bonded = parts(potential)
     sampled = _sampled(target)
@@ -101,7 +76,7 @@ def update(
             stiff = [_tables.curvature(t.densities[kind], knots, units.thermal_energy(t.state.temperature)) for t in target]
             new[kind] = _tables.continue_terms(kind, bonded.values(kind) + change[kind], sampled[kind], knots, np.mean(stiff, 0))
         bonded = bonded.with_values(new)
-    return _loop.replace(potential, pairs, bonded)
+    return _loop.replace(potential, pairs, bonded), {}
 
 
 def _sampled(target: list[_measured.Measured]) -> dict[str, np.ndarray]:
@@ -124,7 +99,7 @@ def _step(
     for name in free:
         if name in ("pair", "dihedral"):
             free[name][:, -1] = False
-    solved = solve(
+    solved = _response.solve(
         np.concatenate([counts[name][:, where] for name, where in free.items()], 1).astype(float),
         np.concatenate([wanted[name][where] for name, where in free.items()]),
         settings.regularization,

@@ -69,7 +69,7 @@ def fit(
 
 def update(
     potential: Potential, measured: list[_measured.Measured], target: list[_measured.Measured], iteration: int, settings: Settings
-) -> Potential:
+) -> tuple[Potential, dict[str, float]]:
     """The tables after one step, means over the states."""
     pairs, bonded = parts(potential)
     if pairs is not None:
@@ -85,7 +85,7 @@ def update(
         bonded = bonded.with_values(
             {kind: _bonded_step(kind, bonded, measured, target, settings) for kind in bonded.tables if bonded.tables[kind]}
         )
-    return _loop.replace(potential, pairs, bonded)
+    return _loop.replace(potential, pairs, bonded), {}
 
 
 def _pair_step(pairs: PairTables, measured: _measured.Measured, target: _measured.Measured, settings: Settings) -> np.ndarray:
