@@ -82,8 +82,10 @@ class StillingerWeber(Analytic):
             pairs = neighbors.search(positions, box, self.cutoff, self.exclusions)
         (frames, beads), x = positions.shape[:2], positions.detach().contiguous().reshape(-1, 3).numpy()
         chunks = min(numba.get_num_threads(), 1 + len(x) // ROWS_PER_CHUNK)
-        bounds = np.searchsorted(pairs.starts.numpy(), np.linspace(0, len(pairs.second), chunks + 1))
-        bounds[0], bounds[-1] = 0, len(x)
+        bounds = np.array([0, len(x)])
+        if chunks > 1:
+            bounds = np.searchsorted(pairs.starts.numpy(), np.linspace(0, len(pairs.second), chunks + 1))
+            bounds[0], bounds[-1] = 0, len(x)
         force, energy = np.zeros((chunks, *x.shape), x.dtype), np.zeros((chunks, frames))
         stress = np.zeros((chunks, frames if virial else 0, 3, 3))
         kernels.evaluate(
