@@ -1,8 +1,9 @@
 """Angular distribution at a centre: p(theta) = <delta(theta - theta_ijk)> over pairs i, k of beads nearer than a cut-off to j.
 
-A density over 0..pi whose integral is 1, sin(theta) contained in it: an ideal gas has p = sin(theta) / 2. This is how Soper and Benmore,
-Phys. Rev. Lett. 101, 065502 (2008), is given for the oxygens of water, with a cut-off of 0.318 nm. Divided by sin(theta) it is a density
-over -cos(theta), 1/2 for an ideal gas. Errors are over blocks of frames (Flyvbjerg and Petersen, J. Chem. Phys. 91, 461 (1989)).
+A density over 0..pi whose integral is 1, sin(theta) contained in it: an ideal gas has p = sin(theta) / 2. So is the one of the oxygens of
+water with a cut-off of 0.318 nm to which models are compared (Soper and Benmore, Phys. Rev. Lett. 101, 065502 (2008)). Divided by
+sin(theta) it is a density over -cos(theta), 1/2 for an ideal gas. Errors are over blocks of frames (Flyvbjerg and Petersen,
+J. Chem. Phys. 91, 461 (1989)).
 """
 
 import numpy as np
