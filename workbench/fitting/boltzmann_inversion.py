@@ -43,7 +43,7 @@ def fit(
     bound = potential.bind(data.beads)
     target = _measured.targets(bound, data)
     found = invert(bound, target, settings.smoothing)
-    history = {"seconds": np.array([time.perf_counter() - began]), **_measured.curves(target, found)}
+    history = {"seconds": np.array([time.perf_counter() - began]), **_measured.curves(target, found, "target_")}
     if on_step is not None:
         on_step(1, {"total": 1, "seconds": float(history["seconds"][0])})
     return Fit(
