@@ -10,7 +10,7 @@ from workbench.potentials import tabulated
 
 fit = inverse_monte_carlo.fit
 Settings = inverse_monte_carlo.Settings
-RUN = dataclasses.replace(_liquids.RUN, n_steps=10_000, save_every=10)
+RUN = dataclasses.replace(_liquids.RUN, n_steps=4000, save_every=10)
 
 
 def settings(**changed):
@@ -70,7 +70,7 @@ def test_a_sum_that_never_changes_asks_for_nothing():
 
 
 def test_cross_terms_matter():
-    """The step of each kind on its own counts twice what both bring about."""
+    """Each kind on its own does what the other one does too."""
     rng = np.random.default_rng(4)
     sums = correlated(rng)
     wanted = moved(sums, rng.normal(0, 0.1, 8))
@@ -82,7 +82,7 @@ def test_cross_terms_matter():
 
 def test_a_known_potential_comes_back():
     data = _liquids.sampled()
-    found = fit(tabulated.build(data, _liquids.GRID), data, settings(n_iterations=4))
+    found = fit(tabulated.build(data, _liquids.GRID), data, settings())
     errors = found.history["rms_rdf"]
     known, r = _liquids.known(False), _liquids.known(False).knots()
     assert errors.min() < 0.02 and errors.min() < errors[0] / 4
@@ -93,12 +93,12 @@ def test_a_mixture_comes_back_with_all_cross_terms():
     data = _liquids.sampled(True)
     found = fit(tabulated.build(data, _liquids.GRID), data, settings())
     errors = found.history["rms_rdf"]
-    assert errors.min() < errors[0] / 3 and found.history["rdf"].shape[1:] == (3, 25)
+    assert errors.min() < errors[0] / 2.5 and found.history["rdf"].shape[1:] == (3, 25)
 
 
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path):
     data = _liquids.sampled()
-    start, chosen = tabulated.build(data, _liquids.GRID), settings(simulation=dataclasses.replace(RUN, n_steps=2000))
+    start, chosen = tabulated.build(data, _liquids.GRID), settings(simulation=dataclasses.replace(RUN, n_steps=800))
     whole = fit(start, data, chosen)
 
     def stop(iteration, metrics):
@@ -113,7 +113,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path):
     assert np.array_equal(again.potential.values(), whole.potential.values())
 
 
-def test_a_liquid_that_does_not_reach_the_first_knot_is_needed():
+def test_tables_that_begin_within_the_liquid_are_refused():
     data = _liquids.sampled()
     with pytest.raises(ValueError, match=r"at the first knot, 0\.320 nm: begin the tables at smaller distances"):
         fit(tabulated.build(data, dataclasses.replace(_liquids.GRID, start=0.32)), data, settings())
