@@ -140,6 +140,17 @@ def test_progress_estimates_the_time_left_and_thins_its_history(tmp_path, monkey
     assert set(history) == {"step", "loss"}
 
 
+def test_curves_are_kept_of_the_latest_step_only(tmp_path):
+    progress = jobs._Progress(tmp_path)
+    for step in range(3):
+        curve = {"x": [0.2, 0.3], "unit": "nm", "target": [0.0, 1.0], "current": [0.0, float(step)]}
+        progress(step, {"total": 3, "error": 0.1, "curves": {"pair A-A": curve}})
+    progress.write()
+    body = store.read_json(tmp_path / "progress.json")
+    assert body["curves"] == {"pair A-A": {"x": [0.2, 0.3], "unit": "nm", "target": [0.0, 1.0], "current": [0.0, 2.0]}}
+    assert set(body["metrics"]) == {"error"} and set(body["history"]) == {"step", "error"}
+
+
 def test_a_resumed_run_goes_on_in_the_same_history(tmp_path):
     first = jobs._Progress(tmp_path)
     for step in range(10):

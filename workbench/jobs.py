@@ -69,7 +69,7 @@ class Job:
     def progress(self) -> dict[str, Any]:
         """``step``, ``total``, ``elapsed`` and ``left`` [s], ``metrics`` (name -> number), ``history`` (name -> numbers, with 'step').
 
-        Empty until the first step.
+        ``curves`` are those of the latest step, where the verb tells any: name -> x, unit, target, current. Empty until the first step.
         """
         return _read(self.folder / "progress.json")
 
@@ -214,6 +214,8 @@ class _Progress:
         elapsed, done = now - self.first[0], step - self.first[1]
         left = elapsed / done * (total - step) if done > 0 and total else None
         self.latest = {"step": int(step), "total": total, "elapsed": elapsed, "left": left, "metrics": numbers_only}
+        if "curves" in metrics:
+            self.latest["curves"] = metrics["curves"]
         if (self.folder / "cancel").exists():
             self.write()
             raise Cancelled
