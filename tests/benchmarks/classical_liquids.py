@@ -1,0 +1,151 @@
+"""Molecular liquids and a melt by the classical methods: bonded and mixed systems against their all-atom references.
+
+    python -m tests.benchmarks.classical_liquids FOLDER [--systems hexane toluene_1 toluene_2 toluene_3 methanol_water polymer_melt]
+
+Hexane as three beads, toluene at its three graph levels (by iterative Boltzmann inversion and by spline force matching), an equimolar
+mixture of methanol and water with all cross terms by inverse Monte Carlo, and twenty chains of eicosane as ten beads each. References
+are sampled into the folder once. Errors are root-mean-square deviations of g(r) over the knots of every pair of types, and the
+Jensen-Shannon divergence of every bonded distribution, of an independent run of the potential found.
+"""
+
+import argparse
+import dataclasses
+import pathlib
+import time
+
+import numpy as np
+
+from tests.benchmarks import _record, _reference_liquids
+from workbench import mappings, projection, rooms, simulation
+from workbench.fitting import _measured
+from workbench.observables import end_to_end, radius_of_gyration
+from workbench.observables.free_energy import jensen_shannon
+from workbench.potentials import tabulated
+from workbench.types import Mapping, ReferenceData, Trajectory
+
+SEED = 0
+TOLUENE = {f"toluene_{level}": ("toluene", "spectral", {"level": level}) for level in (1, 2, 3)}
+MAPPINGS = {
+    "hexane": ("hexane", "every_n", {"n": 2}),
+    **TOLUENE,
+    "methanol_water": ("methanol_water", "center_of_mass", {}),
+    "polymer_melt": ("polymer_melt", "by_residue", {}),
+}
+"""Reference, scheme and its settings."""
+GRIDS = {
+    "hexane": {"start": 0.3, "cutoff": 1.2, "spacing": 0.02},
+    "toluene_1": {"start": 0.26, "cutoff": 1.2, "spacing": 0.02},
+    "toluene_2": {"start": 0.3, "cutoff": 1.2, "spacing": 0.02},
+    "toluene_3": {"start": 0.3, "cutoff": 1.3, "spacing": 0.02},
+    "methanol_water": {"start": 0.22, "cutoff": 1.1, "spacing": 0.01},
+    "polymer_melt": {"start": 0.28, "cutoff": 1.1, "spacing": 0.02},
+}
+METHODS = dict.fromkeys(MAPPINGS, ("iterative_boltzmann",)) | dict.fromkeys(TOLUENE, ("iterative_boltzmann", "spline_force_matching"))
+METHODS["methanol_water"] = ("inverse_monte_carlo",)
+ITERATIONS = {"iterative_boltzmann": 30, "inverse_monte_carlo": 10}
+LENGTHS = {"polymer_melt": 4.0}
+"""Iterations longer than usual, by this factor: chains relax slowly."""
+
+
+def main() -> None:
+    """Fit every system by its methods and record it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--systems", nargs="+", default=list(MAPPINGS), choices=list(MAPPINGS))
+    parser.add_argument("--threads", type=int, default=1)
+    given = parser.parse_args()
+    for name in given.systems:
+        data = beads(name, given.folder, given.threads)
+        figures = {"beads": data.n_particles, "types": sorted(set(data.beads.types)), "reference": sizes(data)}
+        for method in METHODS[name]:
+            figures[method] = fitted(name, method, data, given.threads)
+        _record.write(f"classical_{name}", figures, SEED)
+
+
+def beads(name: str, folder: pathlib.Path, n_threads: int) -> ReferenceData:
+    """The reference seen through the system's mapping."""
+    liquid, scheme, options = MAPPINGS[name]
+    run = _reference_liquids.sample(liquid, folder, n_threads)
+    method = rooms.method(mappings, scheme)
+    mapping: Mapping = method.build(run.system, None, method.Settings(**options))
+    return projection.project(run, mapping)
+
+
+def fitted(name: str, file: str, data: ReferenceData, n_threads: int) -> dict:
+    """One fit, and an independent run of the potential that it found."""
+    method = rooms.method("fitting", file)
+    settings, began = method.Settings(), time.perf_counter()
+    if file in ITERATIONS:
+        run = settings.simulation
+        steps = round(run.n_steps * LENGTHS.get(name, 1.0))
+        run = dataclasses.replace(run, n_steps=steps, n_threads=n_threads, timestep_fs=5.0, seed=SEED)
+        settings = dataclasses.replace(settings, n_iterations=ITERATIONS[file], simulation=run)
+    fit = method.fit(tabulated.build(data, tabulated.Settings(**GRIDS[name])), data, settings, on_step=lambda i, m: told(name, file, i, m))
+    figures = {"seconds": time.perf_counter() - began, **judged(name, fit.potential, data, n_threads)}
+    if file in ITERATIONS:
+        figures |= {key: fit.history[key].round(5).tolist() for key in ("error", "rms_rdf", "js_bonded") if key in fit.history}
+    return figures
+
+
+def judged(name: str, potential, data: ReferenceData, n_threads: int) -> dict:
+    """Structure of an independent run at the reference's mean box, against the reference."""
+    target = _measured.targets(potential, data)[0]
+    box = np.asarray(data.box, np.float64)
+    nearest = int(np.argmin(np.abs(box.prod(1) - box.prod(1).mean())))
+    start = data.start([nearest])
+    scale = box.mean(0) / box[nearest]
+    start = dataclasses.replace(start, positions=start.positions * scale, box=box.mean(0)[None])
+    steps = round(40_000 * LENGTHS.get(name, 1.0))
+    settings = simulation.replicas.Settings(
+        n_steps=steps + 10_000,
+        save_every=100,
+        timestep_fs=5.0,
+        friction=2.0,
+        temperature=target.state.temperature,
+        seed=SEED + 1,
+        n_threads=n_threads,
+    )
+    run = simulation.replicas.run(potential, start, settings).take(slice(100, None))
+    found = _measured.measure(run, potential, target.state)
+    pairs, bonded = tabulated.parts(potential)
+    figures = {
+        "rms of g": {"-".join(pair): rms(found.rdf[k], target.rdf[k]) for k, pair in enumerate(pairs.pairs)},
+        "r [nm]": pairs.knots().round(4).tolist(),
+        "g": found.rdf.round(4).tolist(),
+        "g of the reference": target.rdf.round(4).tolist(),
+        "u [kJ/mol]": pairs.values().round(4).tolist(),
+    }
+    if bonded is not None:
+        figures["divergence"] = {
+            f"{kind} {'-'.join(types)}": float(jensen_shannon(found.densities[kind][k], target.densities[kind][k]))
+            for kind, tables in bonded.tables.items()
+            for k, types in enumerate(tables)
+        }
+    return figures | {"sizes": sizes(ReferenceData(**arrays(run), beads=data.beads))}
+
+
+def arrays(run: Trajectory) -> dict:
+    """What a run of beads holds."""
+    return {name: getattr(run, name) for name in ("positions", "box", "time", "states", "replica", "parents")}
+
+
+def sizes(data: ReferenceData) -> dict:
+    """Radius of gyration and end-to-end distance [nm] with errors, of molecules of three beads or more."""
+    if np.bincount(data.beads.molecule).min() < 3:
+        return {}
+    measured = {"radius of gyration [nm]": radius_of_gyration.compute(data), "end to end [nm]": end_to_end.compute(data)}
+    return {name: [float(value.value), float(value.error)] for name, value in measured.items()}
+
+
+def rms(a: np.ndarray, b: np.ndarray) -> float:
+    """Root-mean-square difference."""
+    return float(np.sqrt(np.mean((a - b) ** 2)))
+
+
+def told(name: str, file: str, iteration: int, metrics: dict) -> None:
+    """Print an iteration."""
+    print(name, file, iteration, {key: round(value, 4) for key, value in metrics.items() if isinstance(value, float)}, flush=True)
+
+
+if __name__ == "__main__":
+    main()
