@@ -108,11 +108,15 @@ def enable(made: ipw.Button, tooltip: str, reason: str = "") -> None:
     made.disabled, made.tooltip = bool(reason), reason or tooltip
 
 
-def png(draw: Callable, size: tuple[float, float] = (6.4, 4.2), n_axes: int = 1, dpi: int = 110) -> bytes:
-    """PNG of what ``draw(*axes)`` draws, without any state of pyplot."""
+def png(draw: Callable, size: tuple[float, float] = (6.4, 4.2), n_axes: int | Sequence[Sequence[int]] = 1, dpi: int = 110) -> bytes:
+    """PNG of what ``draw(*axes)`` draws, without any state of pyplot.
+
+    ``n_axes`` is their number in a row, or a mosaic: rows of numbers, where a number that comes again stretches its axes, and -1 is empty.
+    """
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
-    draw(*[figure.add_subplot(1, n_axes, i + 1) for i in range(n_axes)])
+    places = figure.subplot_mosaic([range(n_axes)] if isinstance(n_axes, int) else n_axes, empty_sentinel=-1)
+    draw(*[places[number] for number in sorted(places)])
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi)
     return buffer.getvalue()

@@ -47,6 +47,72 @@ def loss(history: dict[str, Sequence], ax: Any) -> Any:
     return _plain(ax)
 
 
+AXES = {"pair": ("r", "g(r)"), "bond": ("length", "density"), "angle": ("angle", "density"), "dihedral": ("dihedral", "density")}
+"""Abscissa and ordinate of a distribution, by the kind of its table."""
+
+
+def curve(name: str, told: dict[str, Any], ax: Any, *, legend: bool = False) -> Any:
+    """The distribution of one table in a structure-based fit: the target in grey, the iteration in colour, ``earlier`` ones faint.
+
+    ``name`` is kind and types, ``told`` holds x, unit, target, current and earlier.
+    """
+    kind, _, types = name.partition(" ")
+    for values in told["earlier"]:
+        ax.plot(told["x"], values, color=ACCENT, lw=0.8, alpha=0.15)
+    ax.plot(told["x"], told["target"], color=GREY, lw=3.5, alpha=0.55, label="target")
+    ax.plot(told["x"], told["current"], color=ACCENT, lw=1.4, label="model")
+    across, up = AXES[kind]
+    ax.set_xlabel(f"{across} [{told['unit']}]", fontsize=9)
+    ax.set_ylabel(up if kind == "pair" else f"{up} [1/{told['unit']}]", fontsize=9)
+    ax.set_title(types if kind == "pair" else name, fontsize=9)
+    ax.set_ylim(0, 1.25 * max(*told["target"], 1e-9))
+    if legend:
+        ax.legend(frameon=False, fontsize=8, handlelength=1.2)
+    return _small(ax)
+
+
+def convergence(history: dict[str, Sequence], tolerance: float, ax: Any) -> Any:
+    """Errors of a structure-based fit against its iterations on a log axis, with the tolerance as a line."""
+    parts = [("rms_rdf", ACCENT, "RMS of g(r)"), ("js_bonded", BEAD_COLOURS[2], "Jensen-Shannon, bonded")]
+    rows = {name: np.array([np.nan if v is None else v for v in history[name]], float) for name, _, _ in parts if name in history}
+    error = np.array([np.nan if v is None else v for v in history["error"]], float)
+    if not np.allclose(error, np.max(list(rows.values()), 0), equal_nan=True):
+        parts, rows = [*parts, ("error", "black", "error with pressure")], {**rows, "error": error}
+    for name, colour, label in parts:
+        if name in rows:
+            steps = np.asarray(history.get("step", range(len(rows[name]))), float)
+            ax.plot(steps, rows[name], color=colour, lw=1.6, marker="o", ms=3, label=label)
+    ax.axhline(tolerance, color=BEAD_COLOURS[1], ls="--", lw=1.5, label=f"tolerance {tolerance:g}")
+    ax.set_yscale("log")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    ax.yaxis.set_major_formatter(_short)
+    ax.yaxis.set_minor_formatter(_short if _narrow(ax) else _nothing)
+    ax.set_xlabel("iteration", fontsize=9)
+    ax.set_ylabel("error", fontsize=9)
+    ax.legend(frameon=False, fontsize=8, handlelength=1.2)
+    return _small(ax)
+
+
+def table(name: str, x: np.ndarray, unit: str, u: np.ndarray, error: np.ndarray | None, ax: Any) -> Any:
+    """One table of a potential, energies [kJ/mol] at its knots with their errors; a wall is cut off above."""
+    ax.plot(x, u, color=ACCENT, lw=1.6)
+    if error is not None:
+        ax.fill_between(x, u - error, u + error, color=ACCENT, alpha=0.25, lw=0)
+    depth = max(-float(u.min()), 0.5)
+    if name.startswith("pair"):
+        ax.set_ylim(-1.3 * depth, 3 * depth)
+    ax.axhline(0, color=GREY, lw=0.6)
+    ax.set_xlabel(f"{'r' if name.startswith('pair') else name.split()[0]} [{unit}]", fontsize=9)
+    ax.set_ylabel("U [kJ/mol]", fontsize=9)
+    ax.set_title(name, fontsize=9)
+    return _small(ax)
+
+
+def _small(ax: Any) -> Any:
+    ax.tick_params(labelsize=8, which="both")
+    return _plain(ax)
+
+
 def _short(value: float, _: Any) -> str:
     return f"{value:,.0f}".replace(",", "\u00a0") if value >= 10 else f"{value:.3g}"
 

@@ -42,11 +42,10 @@ class SettingsForm(ipw.VBox):
         value, kind, meta = getattr(self.start, field.name), self._hints[field.name], field.metadata
         if dataclasses.is_dataclass(value):
             made = SettingsForm(value)
-            made.layout.margin = "0 0 0 10px"
-            made.observe(lambda _: self._read(), "value")
-            made.observe(lambda _: self._read(), "error")
+            made.observe(lambda _: self._read(), ["value", "error"])
             self._inputs[field.name] = made
-            return [ipw.HTML(frame.text(field.name.replace("_", " "), "head")), made]
+            fold = ipw.Accordion([made], titles=[field.name.replace("_", " ")], selected_index=None)
+            return [fold, ipw.HTML(frame.text(meta.get("help", ""), "help"))]
         hover = f"{meta.get('help', '')} {_range(meta)}".strip()
         wide = ipw.Layout(width="46%")
         if kind is bool:

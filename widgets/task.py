@@ -25,7 +25,8 @@ class TaskBar(ipw.VBox):
         on_finished: Callable[[jobs.Job], None],
     ):
         self.job: jobs.Job | None = None
-        self._begin, self._unit, self._on_progress, self._on_finished = begin, unit, on_progress, on_finished
+        self.unit = unit
+        self._begin, self._on_progress, self._on_finished = begin, on_progress, on_finished
         self._reason, self._seen = "", ""
         try:
             self._loop = asyncio.get_running_loop()
@@ -73,9 +74,9 @@ class TaskBar(ipw.VBox):
         self._show(state)
         if progress:
             total = progress["total"] or progress["step"]
-            self.bar.value = progress["step"] / max(total, 1)
+            self.bar.value = 1 if state == "finished" else progress["step"] / max(total, 1)  # a fit may converge before its last step
             left = f", {duration(progress['left'])} left" if state == "running" and progress["left"] is not None else ""
-            self.count.value = frame.text(f"{spaced(progress['step'])} / {spaced(total)} {self._unit}{left}", "plain")
+            self.count.value = frame.text(f"{spaced(progress['step'])} / {spaced(total)} {self.unit}{left}", "plain")
         else:
             self.bar.value, self.count.value = 0, ""
         self._tell(job, state, progress)

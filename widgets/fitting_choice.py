@@ -1,0 +1,56 @@
+"""Which fits solve for which potentials, what a potential stands on, and why a choice cannot work."""
+
+from typing import Any
+
+from workbench import rooms
+
+FORCES = ("force_matching", "spline_force_matching")
+"""Fits that need forces; the others need distributions."""
+SOLVERS = {
+    "tabulated": ("iterative_boltzmann", "boltzmann_inversion", "inverse_monte_carlo", "relative_entropy", "spline_force_matching"),
+    "three_body_spline": ("spline_force_matching",),
+    **dict.fromkeys(("lennard_jones", "repulsion", "stillinger_weber"), ()),
+}
+"""Fits that solve for a potential, the usual one first; those of all that are not named: force matching, by gradient."""
+BASES = {"tabulated": "", "three_body_spline": "tabulated"}
+"""What a potential is added to; '': it has bonded terms of its own. All that are not named: a harmonic prior."""
+UNITS = {"force_matching": "epochs", "spline_force_matching": "blocks", "boltzmann_inversion": "step"}
+"""What a fit counts, where it is not iterations."""
+NAMES = {"harmonic": "prior", "tabulated": "tables", "three_body_spline": "triples"}
+"""Names of potentials in code; of all that are not here: network."""
+BASE_SAYS = {
+    "": "no prior: the tables have bonded terms of their own",
+    "harmonic": "on top of a harmonic prior",
+    "tabulated": "with pair tables, solved together",
+}
+
+
+def solvers(potential: str) -> tuple[str, ...]:
+    """Fits that are there and solve for ``potential``, the usual one first."""
+    return tuple(name for name in SOLVERS.get(potential, ("force_matching",)) if name in rooms.available("fitting"))
+
+
+def solved_by(method: str) -> str:
+    """The first potential that ``method`` solves for."""
+    return next(name for name in ("cgnet", *rooms.available("potentials")) if method in solvers(name))
+
+
+def base(potential: str) -> str:
+    """What ``potential`` is added to, or ''."""
+    return BASES.get(potential, "harmonic")
+
+
+def refusal(potential: str, method: str, settings: Any, frames: Any) -> str:
+    """One sentence on why ``method`` cannot fit ``potential`` with its ``settings`` to ``frames``, or ''; None: not known yet."""
+    able = solvers(potential)
+    if not able:
+        return f"{potential} is given by its settings, no fit changes it: choose another potential, such as {solved_by(method)}."
+    if method not in able:
+        return f"{method} does not solve for {potential}: choose {' or '.join(able)}, or another potential, such as {solved_by(method)}."
+    if frames is None or settings is None:
+        return ""
+    if method in FORCES and frames.forces is None:
+        return f"{method} needs forces and these frames have none: sample with forces, or fit tables to distributions (tabulated)."
+    if method not in FORCES and frames.box is None and settings.pairs:
+        return f"{method} of pairs needs a periodic box and these frames have none: switch 'pairs' off to fit bonded tables alone."
+    return ""
