@@ -25,9 +25,20 @@ def edges(tables: PairTables) -> np.ndarray:
 
 def pair_counts(trajectory: Trajectory, tables: PairTables) -> np.ndarray:
     """Pairs that are not excluded in every frame (F, T, n + 1), by table and bin; the last bin ends where half of the box does."""
-    n, shape = trajectory.n_particles, (len(tables.pairs), tables.n_intervals + 1)
-    counts = np.zeros((len(trajectory), *shape), np.int32)
-    reach = float(edges(tables)[-1])
+    counts = np.zeros((len(trajectory), len(tables.pairs), tables.n_intervals + 1), np.int32)
+    first, reach = float(edges(tables)[0]), float(edges(tables)[-1])
+    for frames, x, boxes, found in neighborhoods(trajectory, tables, reach):
+        near = found.starts.numpy(), found.second.numpy()
+        types = tables.bead_types.numpy(), tables.table.numpy()
+        kernels.pairs(x, boxes, trajectory.n_particles, *near, *types, first, 1 / tables.spacing, counts[frames])
+    return counts
+
+
+def neighborhoods(
+    trajectory: Trajectory, tables: PairTables, reach: float
+) -> Iterator[tuple[slice, np.ndarray, np.ndarray, neighbors.Pairs]]:
+    """Chunks of frames: positions (f * B, 3), boxes (f, 3) or (0, 3), and pairs within ``reach`` [nm], at most half of the box."""
+    n = trajectory.n_particles
     around = n * n / 2
     if trajectory.box is not None:
         around *= min(1.0, 4.2 * reach**3 / float(np.prod(trajectory.box[0])))
@@ -38,19 +49,7 @@ def pair_counts(trajectory: Trajectory, tables: PairTables) -> np.ndarray:
         box = None if trajectory.box is None else torch.tensor(np.array(trajectory.box[frames]), dtype=x.dtype)
         within = reach if box is None else min(reach, 0.5 * float(box.min()))
         found = neighbors.search(x, box, within, tables.exclusions)
-        kernels.pairs(
-            x.reshape(-1, 3).numpy(),
-            np.zeros((0, 3), x.numpy().dtype) if box is None else box.numpy(),
-            n,
-            found.starts.numpy(),
-            found.second.numpy(),
-            tables.bead_types.numpy(),
-            tables.table.numpy(),
-            float(edges(tables)[0]),
-            1 / tables.spacing,
-            counts[frames],
-        )
-    return counts
+        yield frames, x.reshape(-1, 3).numpy(), np.zeros((0, 3), x.numpy().dtype) if box is None else box.numpy(), found
 
 
 def n_pairs(tables: PairTables) -> np.ndarray:
@@ -81,8 +80,8 @@ def rdf(counts: np.ndarray, trajectory: Trajectory, tables: PairTables) -> np.nd
 def bonded_counts(trajectory: Trajectory, tables: BondedTables) -> dict[str, np.ndarray]:
     """Terms of every frame by table and bin, kind -> (F, T, n + 1); a dihedral's last bin is its first."""
     counts = {kind: np.zeros((len(trajectory), len(tables.tables[kind]), tables.grids[kind][2] + 1), np.int32) for kind in tables.tables}
-    for frames, coordinates in _coordinates(trajectory, tables):
-        for kind, q in coordinates.items():
+    for frames, by_kind in coordinates(trajectory, tables):
+        for kind, q in by_kind.items():
             if not q.shape[1]:
                 continue
             start, stop, n = tables.grids[kind]
@@ -100,7 +99,8 @@ def bonded_counts(trajectory: Trajectory, tables: BondedTables) -> dict[str, np.
     return counts
 
 
-def _coordinates(trajectory: Trajectory, tables: BondedTables) -> Iterator[tuple[slice, dict[str, np.ndarray]]]:
+def coordinates(trajectory: Trajectory, tables: BondedTables) -> Iterator[tuple[slice, dict[str, np.ndarray]]]:
+    """Chunks of frames and their bond lengths [nm], angles and dihedrals [rad] by kind, (f, t)."""
     size = max(1, 1_000_000 // max(1, tables.descriptor.size))
     for start in range(0, len(trajectory), size):
         frames = slice(start, min(start + size, len(trajectory)))

@@ -58,6 +58,23 @@ def replace(potential: Potential, pairs: PairTables | None, bonded: BondedTables
     return Sum(found, potential.weights) if isinstance(potential, Sum) else found[0]
 
 
+def coefficients(potential: Potential) -> dict[str, np.ndarray]:
+    """Free coefficients (T, ...) of the tables [kJ/mol], by name: 'pair' and the kinds of bonded terms."""
+    pairs, bonded = parts(potential)
+    found = {} if pairs is None else {"pair": pairs.coefficients.detach().numpy().copy()}
+    return found if bonded is None else found | {kind: c.detach().numpy().copy() for kind, c in bonded.coefficients.items()}
+
+
+def with_coefficients(potential: Potential, found: dict[str, np.ndarray]) -> Potential:
+    """``potential`` with these free coefficients of its tables, by name as in :func:`coefficients`."""
+    pairs, bonded = parts(potential)
+    if pairs is not None:
+        pairs = pairs.with_coefficients(found["pair"])
+    if bonded is not None:
+        bonded = bonded.with_coefficients({kind: found[kind] for kind in bonded.tables})
+    return replace(potential, pairs, bonded).requires_grad_(False)
+
+
 def run(
     verb: str,
     potential: Potential,
@@ -137,15 +154,9 @@ class _Loop:
 
     def fit(self) -> Fit:
         """The potential of the least error, and all that was seen."""
-        pairs, bonded = parts(self.potential)
-        kept = {name: values[self.best] for name, values in self.history.items() if name.endswith("coefficients")}
-        if pairs is not None:
-            pairs = pairs.with_coefficients(kept["pair_coefficients"])
-        if bonded is not None:
-            bonded = bonded.with_coefficients({kind: kept[f"{kind}_coefficients"] for kind in bonded.tables})
+        best = with_coefficients(self.potential, {n: self.history[f"{n}_coefficients"][self.best] for n in coefficients(self.potential)})
         history = {name: np.array(values) for name, values in self.history.items()}
         history |= curves(self.target, self.potential, "target_")
-        best = replace(self.potential, pairs, bonded).requires_grad_(False)
         return Fit(potential=best, settings=self.settings, history=history, parents=self.parents)
 
     def resume(self) -> None:
@@ -156,17 +167,12 @@ class _Loop:
         arrays, meta = found
         self.history = {name: list(arrays[f"history.{name}"]) for name in meta["history"]}
         self.began = time.perf_counter() - self.history["seconds"][-1]
-        pairs, bonded = parts(self.potential)
-        if pairs is not None:
-            pairs = pairs.with_coefficients(arrays["next.pair"])
-        if bonded is not None:
-            bonded = bonded.with_coefficients({kind: arrays[f"next.{kind}"] for kind in bonded.tables})
-        self.potential = replace(self.potential, pairs, bonded).requires_grad_(False)
+        self.potential = with_coefficients(self.potential, {n: arrays[f"next.{n}"] for n in coefficients(self.potential)})
         self.starts = [dataclasses.replace(start, positions=arrays[f"start.{k}"]) for k, start in enumerate(self.starts)]
 
     def _save(self) -> None:
         arrays = {f"history.{name}": np.array(values) for name, values in self.history.items()}
-        arrays |= {f"next.{name}": values for name, values in _coefficients(self.potential).items()}
+        arrays |= {f"next.{name}": values for name, values in coefficients(self.potential).items()}
         arrays |= {f"start.{k}": np.asarray(start.positions) for k, start in enumerate(self.starts)}
         store.write_checkpoint(self.path, arrays, {"identity": self.parents[0], "history": list(self.history)})
 
@@ -207,7 +213,7 @@ class _Loop:
         if self.also is not None:
             errors.append(self.also(measured))
         metrics |= {"error": max(errors), "seconds": time.perf_counter() - self.began}
-        kept = {f"{name}_coefficients": values for name, values in _coefficients(self.potential).items()} | curves(measured, self.potential)
+        kept = {f"{name}_coefficients": values for name, values in coefficients(self.potential).items()} | curves(measured, self.potential)
         for name, value in {**{n: v for n, v in metrics.items() if n != "total"}, **kept}.items():
             self.history.setdefault(name, []).append(value)
         return {**metrics, "curves": pictures(self.potential, self.target, measured)}
@@ -228,9 +234,3 @@ def _start(frames: Trajectory, data: ReferenceData) -> Start:
     nearest = int(np.argmin(np.abs(box.prod(1) - mean.prod())))
     scaled = np.asarray(frames.positions[nearest], np.float64) * (mean / box[nearest])
     return Start(positions=scaled[None], box=mean[None], beads=data.beads)
-
-
-def _coefficients(potential: Potential) -> dict[str, np.ndarray]:
-    pairs, bonded = parts(potential)
-    found = {} if pairs is None else {"pair": pairs.coefficients.detach().numpy().copy()}
-    return found if bonded is None else found | {kind: c.detach().numpy().copy() for kind, c in bonded.coefficients.items()}

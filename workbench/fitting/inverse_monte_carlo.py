@@ -64,22 +64,29 @@ def update(
 ) -> tuple[Potential, dict[str, float]]:
     """The tables after one step, means over the states."""
     pairs, bonded = parts(potential)
-    sampled = _sampled(target)
-    steps = [_step(pairs, m, t, sampled, settings) for m, t in zip(measured, target, strict=True)]
-    change = {name: _tables.smooth(np.mean([step[name] for step in steps], 0), settings.smoothing, name == "dihedral") for name in sampled}
+    where = sampled(target)
+    steps = [_step(pairs, m, t, where, settings) for m, t in zip(measured, target, strict=True)]
+    change = {name: _tables.smooth(np.mean([step[name] for step in steps], 0), settings.smoothing, name == "dihedral") for name in where}
+    values = {name: (pairs.values() if name == "pair" else bonded.values(name)) + change[name] for name in where}
+    return continued(potential, values, where, target), {}
+
+
+def continued(potential: Potential, values: dict, where: dict, target: list[_measured.Measured]) -> Potential:
+    """The tables through ``values`` (T, n + 1) [kJ/mol] by name where sampled, ``where``, and continued beyond."""
+    pairs, bonded = parts(potential)
     if pairs is not None:
-        pairs = pairs.with_values(_tables.continue_pairs(pairs.values() + change["pair"], sampled["pair"], pairs.knots()))
+        pairs = pairs.with_values(_tables.continue_pairs(values["pair"], where["pair"], pairs.knots()))
     if bonded is not None:
         new = {}
         for kind in [kind for kind in bonded.tables if bonded.tables[kind]]:
             knots = bonded.knots(kind)
             stiff = [_tables.curvature(t.densities[kind], knots, units.thermal_energy(t.state.temperature)) for t in target]
-            new[kind] = _tables.continue_terms(kind, bonded.values(kind) + change[kind], sampled[kind], knots, np.mean(stiff, 0))
+            new[kind] = _tables.continue_terms(kind, values[kind], where[kind], knots, np.mean(stiff, 0))
         bonded = bonded.with_values(new)
-    return _loop.replace(potential, pairs, bonded), {}
+    return _loop.replace(potential, pairs, bonded)
 
 
-def _sampled(target: list[_measured.Measured]) -> dict[str, np.ndarray]:
+def sampled(target: list[_measured.Measured]) -> dict[str, np.ndarray]:
     """Which bins (T, n + 1) hold enough of some state to tell an energy from, by name of the table: 'pair' or the kind of a term."""
     found = {}
     if target[0].pairs is not None:
@@ -88,28 +95,28 @@ def _sampled(target: list[_measured.Measured]) -> dict[str, np.ndarray]:
 
 
 def _step(
-    pairs: PairTables | None, measured: _measured.Measured, target: _measured.Measured, sampled: dict, settings: Settings
+    pairs: PairTables | None, measured: _measured.Measured, target: _measured.Measured, where: dict, settings: Settings
 ) -> dict[str, np.ndarray]:
     """Changes [kJ/mol] at the knots (T, n + 1), by name; none where nothing was sampled, and at the last knot, which is given."""
     counts, wanted = dict(measured.bonded), {kind: counts.mean(0) for kind, counts in target.bonded.items()}
     if pairs is not None:
         counts["pair"] = measured.pairs
         wanted["pair"] = target.rdf * _histograms.ideal(measured.frames, pairs)
-    free = {name: where.copy() for name, where in sampled.items()}
+    free = {name: seen.copy() for name, seen in where.items()}
     for name in free:
         if name in ("pair", "dihedral"):
             free[name][:, -1] = False
     solved = _response.solve(
-        np.concatenate([counts[name][:, where] for name, where in free.items()], 1).astype(float),
-        np.concatenate([wanted[name][where] for name, where in free.items()]),
+        np.concatenate([counts[name][:, seen] for name, seen in free.items()], 1).astype(float),
+        np.concatenate([wanted[name][seen] for name, seen in free.items()]),
         settings.regularization,
         settings.largest_step,
     )
     kT, change, first = units.thermal_energy(target.state.temperature), {}, 0
-    for name, where in free.items():
-        change[name] = np.zeros(where.shape)
-        change[name][where] = settings.scale * kT * solved[first : first + where.sum()]
-        first += int(where.sum())
-        if name == "dihedral" and len(where):
+    for name, seen in free.items():
+        change[name] = np.zeros(seen.shape)
+        change[name][seen] = settings.scale * kT * solved[first : first + seen.sum()]
+        first += int(seen.sum())
+        if name == "dihedral" and len(seen):
             change[name][:, -1] = change[name][:, 0]
     return change
