@@ -3,7 +3,8 @@
 A method gives the update. Iteration i simulates every state of the data with the potential of i, beginning where iteration i - 1
 ended (the first: at a frame of the data). The error is the largest of the root-mean-square deviation of g(r) over the knots of all
 tables, the Jensen-Shannon divergence of the worst bonded distribution and what the method adds; the potential of the least error is the
-result. Noise falls as one over the root of the length: while the error is large, an iteration may be short.
+result. Noise falls as one over the root of the length: an iteration is as long as makes the noise of g(r), told from the halves of the
+frames, ``NOISE_SHARE`` of the error.
 """
 
 import copy
@@ -17,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from workbench import device, simulation, store
-from workbench.fitting._measured import Measured, curves, divergence, measure, pictures, rms, targets
+from workbench.fitting._measured import Measured, curves, divergence, measure, noise, pictures, rms, targets
 from workbench.potentials._base import Potential, Sum
 from workbench.potentials.tabulated import BondedTables, PairTables, parts
 from workbench.simulation._guard import Unstable
@@ -26,8 +27,8 @@ from workbench.types import Fit, ReferenceData, Start, Trajectory
 DIVERGED = 3.0
 """An error this many times the best one, and above ``HOPELESS``, is a divergence."""
 HOPELESS = 0.2
-FULL_LENGTH = 0.01
-"""Error from which an iteration is simulated at full length; above, as (``FULL_LENGTH`` / error)^2 of it."""
+NOISE_SHARE = 0.3
+"""Noise of g(r) that an iteration may have, in units of its error."""
 
 
 class Settings(Protocol):
@@ -181,8 +182,7 @@ class _Loop:
         state, s = self.target[k].state, self.settings
         every = s.simulation.save_every
         skipped = math.ceil(s.equilibration_steps / every)
-        share = min(1.0, (FULL_LENGTH / self.history["error"][-1]) ** 2) if self.done else 0.0
-        length = math.ceil(s.simulation.n_steps * max(share, self.shortest) / every) * every
+        length = math.ceil(s.simulation.n_steps * self._share() / every) * every
         settings = dataclasses.replace(
             s.simulation,
             n_steps=length + skipped * every,
@@ -197,12 +197,21 @@ class _Loop:
         self.starts[k] = dataclasses.replace(self.starts[k], positions=np.array(frames.positions[-1:], np.float64))
         return measure(frames.take(slice(skipped, None)), self.potential, state)
 
+    def _share(self) -> float:
+        """Share of the simulation's length that the next iteration has."""
+        if parts(self.potential)[0] is None:
+            return 1.0
+        if not self.done:
+            return self.shortest
+        longer = (self.history["noise"][-1] / (NOISE_SHARE * self.history["rms_rdf"][-1])) ** 2
+        return float(np.clip(self.history["share"][-1] * longer, self.shortest, 1.0))
+
     def _record(self, measured: list[Measured]) -> dict:
         metrics: dict[str, Any] = {"total": self.settings.n_iterations}
         pairs, bonded = parts(self.potential)
         errors = []
         if pairs is not None:
-            metrics["rms_rdf"] = rms(measured, self.target)
+            metrics["rms_rdf"], metrics["noise"], metrics["share"] = rms(measured, self.target), noise(measured), self._share()
             errors.append(metrics["rms_rdf"])
         if bonded is not None:
             metrics["js_bonded"] = divergence(measured, self.target)

@@ -75,6 +75,16 @@ def rms(found: list[Measured], wanted: list[Measured]) -> float:
     return float(np.sqrt(np.mean([np.mean((m.rdf - t.rdf) ** 2) for m, t in zip(found, wanted, strict=True)])))
 
 
+def noise(measured: list[Measured]) -> float:
+    """Standard error of g(r), root mean square over states, tables and knots, from the two halves of the frames."""
+    squares = []
+    for m in measured:
+        half, mean = len(m.pairs) // 2, m.pairs.mean(0)
+        apart = m.pairs[:half].mean(0) - m.pairs[half:].mean(0)
+        squares.append(np.mean(np.divide(m.rdf * apart, 2 * mean, out=np.zeros_like(m.rdf), where=mean > 0) ** 2))
+    return float(np.sqrt(np.mean(squares)))
+
+
 def divergence(found: list[Measured], wanted: list[Measured]) -> float:
     """Largest Jensen-Shannon divergence of the bonded distributions, over states, kinds and tables; ln 2 where all terms left the grid."""
     return max(

@@ -40,10 +40,10 @@ class Settings:
     tolerance: float = field(0.01, "Error at which it has converged: RMS of g(r), divergence of bonded terms.", bounds=(0.0, 1.0))
     patience: int = field(15, "Iterations without a better error before stopping.", bounds=(1, None))
     equilibration_steps: int = field(200, "Steps of every iteration before its first frame.", bounds=(0, None))
-    shortest: float = field(0.1, "Share of the simulation that is enough while the error is large; 1: all of it.", bounds=(1e-3, 1.0))
+    shortest: float = field(0.02, "Least share of the simulation's length that an iteration has; 1: always all.", bounds=(1e-3, 1.0))
     simulation: replicas.Settings = field(
-        replicas.Settings(n_steps=4000, save_every=20, timestep_fs=10.0, friction=2.0),
-        "The simulation of an iteration; its temperature is that of the data.",
+        replicas.Settings(n_steps=20_000, save_every=20, timestep_fs=10.0, friction=2.0),
+        "The simulation of an iteration, at its longest; its temperature is that of the data.",
     )
 
 
