@@ -20,7 +20,7 @@ from workbench import mappings, projection, rooms, simulation
 from workbench.fitting import _histograms
 from workbench.observables import pressure, rdf
 from workbench.potentials import tabulated
-from workbench.types import ReferenceData
+from workbench.types import ReferenceData, Trajectory
 
 SEED = 0
 GRID = tabulated.Settings(start=0.24, cutoff=1.0, spacing=0.01)
@@ -59,17 +59,16 @@ def beads(folder: pathlib.Path, n_threads: int) -> ReferenceData:
     return projection.project(run, mapping, force_map="molecule")
 
 
-def distribution(frames) -> tuple[np.ndarray, np.ndarray]:
-    """Knots [nm] and g(r) there."""
-    tables = tabulated.build(frames, GRID) if isinstance(frames, ReferenceData) else frames[1]
-    run = frames if isinstance(frames, ReferenceData) else frames[0]
-    return tables.knots(), _histograms.rdf(_histograms.pair_counts(run, tables), run, tables)[0]
+def distribution(run: Trajectory, tables: tabulated.PairTables) -> np.ndarray:
+    """g(r) of ``run`` at the knots of ``tables``."""
+    return _histograms.rdf(_histograms.pair_counts(run, tables), run, tables)[0]
 
 
 def target(data: ReferenceData) -> dict:
     """The reference's g(r), the noise of its halves, and how far it is from the tutorial's where that is at hand."""
-    r, g = distribution(data)
-    halves = [distribution(data.take(part))[1] for part in (slice(0, len(data) // 2), slice(len(data) // 2, None))]
+    tables = tabulated.build(data, GRID)
+    r, g = tables.knots(), distribution(data, tables)
+    halves = [distribution(data.take(part), tables) for part in (slice(0, len(data) // 2), slice(len(data) // 2, None))]
     fine = rdf.compute(data, rdf.Settings(r_max=1.0, n_bins=100))
     return {
         "frames": len(data),
@@ -114,7 +113,7 @@ def judged(potential, data: ReferenceData, n_threads: int) -> dict:
     run = ReferenceData(**{**{k: getattr(run, k) for k in ("positions", "box", "virial", "states", "time")}, "beads": data.beads})
     found = pressure.compute(run)
     return {
-        "rms of g": rms(distribution((run, potential))[1], distribution(data)[1]),
+        "rms of g": rms(distribution(run, potential), distribution(data, potential)),
         "pressure [bar]": float(found.value),
         "error of the pressure [bar]": float(found.error),
     }
@@ -122,7 +121,8 @@ def judged(potential, data: ReferenceData, n_threads: int) -> dict:
 
 def peer(name: str, data: ReferenceData, given, found: dict) -> dict:
     """VOTCA's iterations, and how much sooner ours came to each of its errors."""
-    r, g = distribution(data)
+    tables = tabulated.build(data, GRID)
+    r, g = tables.knots(), distribution(data, tables)
     start = np.array(data.positions[0], np.float64), np.array(data.box[0], np.float64)
     own, count = PEER[name]
     rows = _votca_peer.iterate(given.folder / f"votca_{name}", given.engine, (r, g), start, name, n_iterations=count, cores=given.threads)
