@@ -36,7 +36,7 @@ def _why(panel):
 
 def test_tables_are_fitted_to_structure_without_a_prior(panel):
     assert panel.method.value == "iterative_boltzmann" and not panel.prior.value and panel.prior.disabled
-    assert "bonded terms of their own" in panel.prior.description
+    assert "bonded terms are tables" in panel.prior.description
     assert _why(panel) == ""
     for method in fitting_choice.solvers("tabulated"):
         panel.method.value = method
@@ -49,11 +49,14 @@ def test_a_choice_that_cannot_work_says_why(panel):
     panel.method.value = "force_matching"
     assert "force_matching does not solve for tabulated: choose iterative_boltzmann or" in _why(panel)
     assert panel.code().startswith("# force_matching does not solve")
+    panel._toggle_code()
+    assert "# force_matching does not solve" in panel._code_box.value
     panel.potential.value = "lennard_jones"
     assert "no fit changes it: choose another potential, such as cgnet" in _why(panel)
     panel.method.value = "inverse_monte_carlo"
     assert "such as tabulated" in _why(panel)
     panel.potential.value = "three_body_spline"
+    assert "potentials.three_body_spline.build(" in panel._code_box.value  # what is shown follows the choices
     assert panel.method.value == "spline_force_matching" and "pair tables" in panel.prior.description
     assert _why(panel) == ""
 
@@ -144,7 +147,7 @@ def test_the_worst_tables_come_first_and_no_more_than_fit():
 
     png(draw, n_axes=2)
     assert seen[0].get_xlabel() == "angle [rad]" and seen[0].get_ylabel() == "density [1/rad]"
-    assert [line.get_label() for line in seen[1].lines][-2:] == ["error with pressure", "tolerance 0.01"]
+    assert [line.get_label() for line in seen[1].lines][-2:] == ["with pressure", "tolerance 0.01"]
     plain = {name: {key: value for key, value in told.items() if key != "earlier"} for name, told in curves.items()}
     progress = {"curves": plain, "history": history}
     assert fit_pictures.live(progress, fitting.iterative_boltzmann.Settings(), [plain]).startswith(b"\x89PNG")

@@ -13,7 +13,7 @@ from workbench.types import Fit
 
 MOST_TABLES = 6
 """Tables that are shown, the worst first."""
-SIZE = (8.0, 4.8)
+SIZE = (6.4, 4.2)
 
 
 def live(progress: dict, settings: Any, earlier: Sequence[dict] = ()) -> bytes | None:

@@ -19,7 +19,7 @@ UNITS = {"force_matching": "epochs", "spline_force_matching": "blocks", "boltzma
 NAMES = {"harmonic": "prior", "tabulated": "tables", "three_body_spline": "triples"}
 """Names of potentials in code; of all that are not here: network."""
 BASE_SAYS = {
-    "": "no prior: the tables have bonded terms of their own",
+    "": "no prior: bonded terms are tables",
     "harmonic": "on top of a harmonic prior",
     "tabulated": "with pair tables, solved together",
 }

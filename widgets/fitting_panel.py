@@ -100,6 +100,7 @@ class FittingPanel(frame.Panel):
         else:
             reason = self._refusal()
         self.task.allow(reason)
+        self.update_code()
 
     def _recall(self, job: jobs.Job) -> None:
         method = job.verb.rpartition(".")[2]

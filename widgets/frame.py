@@ -161,11 +161,16 @@ class Panel(ipw.VBox):
         self.add_class("cgw")
 
     def _toggle_code(self) -> None:
+        self._code_box.value = "" if self._code_box.value else self._shown_code()
+
+    def update_code(self) -> None:
+        """Write the code anew where it is shown: a choice has changed."""
         if self._code_box.value:
-            self._code_box.value = ""
-            return
+            self._code_box.value = self._shown_code()
+
+    def _shown_code(self) -> str:
         code = html.escape(self._code(), quote=True)
-        self._code_box.value = (
+        return (
             f'<pre>{code}</pre><button onclick="navigator.clipboard.writeText(this.previousElementSibling.textContent);'
             "this.textContent='copied'\">copy</button>"
         )

@@ -73,17 +73,19 @@ def curve(name: str, told: dict[str, Any], ax: Any, *, legend: bool = False) -> 
 
 def convergence(history: dict[str, Sequence], tolerance: float, ax: Any) -> Any:
     """Errors of a structure-based fit against its iterations on a log axis, with the tolerance as a line."""
-    parts = [("rms_rdf", ACCENT, "RMS of g(r)"), ("js_bonded", BEAD_COLOURS[2], "Jensen-Shannon, bonded")]
+    parts = [("rms_rdf", ACCENT, "g(r), RMS"), ("js_bonded", BEAD_COLOURS[2], "bonded, JS")]
     rows = {name: np.array([np.nan if v is None else v for v in history[name]], float) for name, _, _ in parts if name in history}
     error = np.array([np.nan if v is None else v for v in history["error"]], float)
     if not np.allclose(error, np.max(list(rows.values()), 0), equal_nan=True):
-        parts, rows = [*parts, ("error", "black", "error with pressure")], {**rows, "error": error}
+        parts, rows = [*parts, ("error", "black", "with pressure")], {**rows, "error": error}
     for name, colour, label in parts:
         if name in rows:
             steps = np.asarray(history.get("step", range(len(rows[name]))), float)
             ax.plot(steps, rows[name], color=colour, lw=1.6, marker="o", ms=3, label=label)
     ax.axhline(tolerance, color=BEAD_COLOURS[1], ls="--", lw=1.5, label=f"tolerance {tolerance:g}")
     ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, high * (high / low) ** 0.3)  # room for the legend
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     ax.yaxis.set_major_formatter(_short)
     ax.yaxis.set_minor_formatter(_short if _narrow(ax) else _nothing)

@@ -46,7 +46,7 @@ class SettingsForm(ipw.VBox):
             self._inputs[field.name] = made
             fold = ipw.Accordion([made], titles=[field.name.replace("_", " ")], selected_index=None)
             return [fold, ipw.HTML(frame.text(meta.get("help", ""), "help"))]
-        hover = f"{meta.get('help', '')} {_range(meta)}".strip()
+        hover = f"{meta.get('help', '').replace('``', '')} {_range(meta)}".strip()
         wide = ipw.Layout(width="46%")
         if kind is bool:
             made = ipw.Checkbox(value=value, indent=False, tooltip=hover, layout=wide)

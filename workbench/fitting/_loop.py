@@ -182,7 +182,7 @@ class _Loop:
         state, s = self.target[k].state, self.settings
         every = s.simulation.save_every
         skipped = math.ceil(s.equilibration_steps / every)
-        length = math.ceil(s.simulation.n_steps * self._share() / every) * every
+        length = max(2, math.ceil(s.simulation.n_steps * self._share() / every)) * every  # two frames: its noise is told from halves
         settings = dataclasses.replace(
             s.simulation,
             n_steps=length + skipped * every,
