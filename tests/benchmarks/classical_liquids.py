@@ -34,8 +34,8 @@ MAPPINGS = {
 """Reference, scheme and its settings."""
 GRIDS = {
     "hexane": {"start": 0.3, "cutoff": 1.2, "spacing": 0.02},
-    "toluene_1": {"start": 0.26, "cutoff": 1.2, "spacing": 0.02},
-    "toluene_2": {"start": 0.3, "cutoff": 1.2, "spacing": 0.02},
+    "toluene_1": {"start": 0.26, "cutoff": 1.2, "spacing": 0.02, "bond_spacing": 0.002, "n_angle": 120, "n_dihedral": 120},
+    "toluene_2": {"start": 0.28, "cutoff": 1.2, "spacing": 0.02, "bond_spacing": 0.001},
     "toluene_3": {"start": 0.3, "cutoff": 1.3, "spacing": 0.02},
     "methanol_water": {"start": 0.22, "cutoff": 1.1, "spacing": 0.01},
     "polymer_melt": {"start": 0.28, "cutoff": 1.1, "spacing": 0.02},
@@ -43,6 +43,10 @@ GRIDS = {
 METHODS = dict.fromkeys(MAPPINGS, ("iterative_boltzmann",)) | dict.fromkeys(TOLUENE, ("iterative_boltzmann", "spline_force_matching"))
 METHODS["methanol_water"] = ("inverse_monte_carlo",)
 ITERATIONS = {"iterative_boltzmann": 30, "inverse_monte_carlo": 10}
+OPTIONS = {"toluene_1": {"scale": 0.5}}
+"""Damped, where bonds, angles and dihedrals of a ring say the same thing more than once."""
+TIMESTEPS = {"toluene_1": 3.0}
+"""Time steps other than 5 fs."""
 LENGTHS = {"polymer_melt": 4.0}
 """Iterations longer than usual, by this factor: chains relax slowly."""
 
@@ -78,8 +82,8 @@ def fitted(name: str, file: str, data: ReferenceData, n_threads: int) -> dict:
     if file in ITERATIONS:
         run = settings.simulation
         steps = round(run.n_steps * LENGTHS.get(name, 1.0))
-        run = dataclasses.replace(run, n_steps=steps, n_threads=n_threads, timestep_fs=5.0, seed=SEED)
-        settings = dataclasses.replace(settings, n_iterations=ITERATIONS[file], simulation=run)
+        run = dataclasses.replace(run, n_steps=steps, n_threads=n_threads, timestep_fs=TIMESTEPS.get(name, 5.0), seed=SEED)
+        settings = dataclasses.replace(settings, n_iterations=ITERATIONS[file], simulation=run, **OPTIONS.get(name, {}))
     fit = method.fit(tabulated.build(data, tabulated.Settings(**GRIDS[name])), data, settings, on_step=lambda i, m: told(name, file, i, m))
     figures = {"seconds": time.perf_counter() - began, **judged(name, fit.potential, data, n_threads)}
     if file in ITERATIONS:
@@ -99,7 +103,7 @@ def judged(name: str, potential, data: ReferenceData, n_threads: int) -> dict:
     settings = simulation.replicas.Settings(
         n_steps=steps + 10_000,
         save_every=100,
-        timestep_fs=5.0,
+        timestep_fs=TIMESTEPS.get(name, 5.0),
         friction=2.0,
         temperature=target.state.temperature,
         seed=SEED + 1,
