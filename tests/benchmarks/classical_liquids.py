@@ -42,13 +42,13 @@ GRIDS = {
 }
 METHODS = dict.fromkeys(MAPPINGS, ("iterative_boltzmann",)) | dict.fromkeys(TOLUENE, ("iterative_boltzmann", "spline_force_matching"))
 METHODS["methanol_water"] = ("inverse_monte_carlo",)
-ITERATIONS = {"iterative_boltzmann": 30, "inverse_monte_carlo": 10}
-OPTIONS = {"toluene_1": {"scale": 0.5}}
-"""Damped, where bonds, angles and dihedrals of a ring say the same thing more than once."""
+ITERATIONS = {"iterative_boltzmann": 30, "inverse_monte_carlo": 20}
+OPTIONS = {"toluene_1": {"scale": 0.5}, "methanol_water": {"largest_step": 0.3}}
+"""Damped, where bonds, angles and dihedrals of a ring say the same thing more than once, and where the mixture demixes on the way."""
 TIMESTEPS = {"toluene_1": 3.0}
 """Time steps other than 5 fs."""
-LENGTHS = {"polymer_melt": 4.0}
-"""Iterations longer than usual, by this factor: chains relax slowly."""
+LENGTHS = {"polymer_melt": 4.0, "methanol_water": 2.0}
+"""Iterations longer than usual, by this factor: chains and compositions relax slowly."""
 
 
 def main() -> None:
