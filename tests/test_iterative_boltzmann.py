@@ -96,7 +96,7 @@ def test_a_fit_that_runs_away_keeps_the_last_good_potential():
     def away(potential, measured, target, iteration, settings):
         return potential.with_values(-40 * np.exp(-(((start.knots() - 0.35) / 0.05) ** 2))[None] if iteration else potential.values()), {}
 
-    with pytest.raises(_loop.Diverged, match=r"diverged in iteration 2: .*the potential of iteration") as stopped:
+    with pytest.raises(_loop.Diverged, match=r"diverged in iteration [0-9]+: .*the potential of iteration") as stopped:
         _loop.run("test", start.with_values(_liquids.known(False).values()), data, settings(), away, None, None)
     np.testing.assert_allclose(stopped.value.fit.potential.values(), _liquids.known(False).values(), atol=1e-12)
 

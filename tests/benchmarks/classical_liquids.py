@@ -42,8 +42,8 @@ GRIDS = {
 }
 METHODS = dict.fromkeys(MAPPINGS, ("iterative_boltzmann",)) | dict.fromkeys(TOLUENE, ("iterative_boltzmann", "spline_force_matching"))
 METHODS["methanol_water"] = ("inverse_monte_carlo",)
-ITERATIONS = {"iterative_boltzmann": 30, "inverse_monte_carlo": 20}
-OPTIONS = {"toluene_1": {"scale": 0.5}, "methanol_water": {"largest_step": 0.3}}
+ITERATIONS = {"iterative_boltzmann": 30, "inverse_monte_carlo": 16}
+OPTIONS = {"toluene_1": {"scale": 0.5}, "methanol_water": {"scale": 0.5, "regularization": 2.0}}
 """Damped, where bonds, angles and dihedrals of a ring say the same thing more than once, and where the mixture demixes on the way."""
 TIMESTEPS = {"toluene_1": 3.0}
 """Time steps other than 5 fs."""

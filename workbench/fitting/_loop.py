@@ -22,11 +22,12 @@ from workbench.fitting._measured import Measured, curves, divergence, measure, n
 from workbench.potentials._base import Potential, Sum
 from workbench.potentials.tabulated import BondedTables, PairTables, parts
 from workbench.simulation._guard import Unstable
-from workbench.types import Fit, ReferenceData, Start, Trajectory
+from workbench.types import Beads, Fit, ReferenceData, Start, Trajectory
 
 DIVERGED = 3.0
-"""An error this many times the best one, and above ``HOPELESS``, is a divergence."""
+"""An error this many times the best one, and above ``HOPELESS``, is lost; so many iterations of that in a row are a divergence."""
 HOPELESS = 0.2
+LOST_IN_A_ROW = 3
 NOISE_SHARE = 0.3
 """Noise of g(r) that an iteration may have, in units of its error."""
 
@@ -110,11 +111,11 @@ class _Loop:
     """State of the iteration; what changes lies in the checkpoint."""
 
     def __init__(self, potential: Potential, data: ReferenceData, settings: Settings, parents: tuple, checkpoint: Any, shortest, also):
-        self.settings, self.parents, self.shortest, self.also = settings, parents, shortest, also
+        self.settings, self.parents, self.shortest, self.also, self.beads = settings, parents, shortest, also, data.beads
         self.path = None if checkpoint is None else pathlib.Path(checkpoint) / "checkpoint.bin"
         self.potential = copy.deepcopy(potential).requires_grad_(False)
         self.target = targets(potential, data)
-        self.starts = [_start(measured.frames, data) for measured in self.target]
+        self.starts = [_start(measured.frames, data.beads) for measured in self.target]
         self.history: dict[str, list] = {"error": [], "seconds": []}
         self.began = time.perf_counter()
 
@@ -142,8 +143,11 @@ class _Loop:
         measured = [self._simulate(k) for k in range(len(self.target))]
         metrics = self._record(measured)
         errors = self.structure
-        if errors[-1] > max(DIVERGED * min(errors), HOPELESS) or not math.isfinite(metrics["error"]):
+        lost = [error > max(DIVERGED * min(errors), HOPELESS) for error in errors[-LOST_IN_A_ROW:]]
+        if (all(lost) and len(lost) == LOST_IN_A_ROW) or not math.isfinite(metrics["error"]):
             self._diverged(f"its error is {errors[-1]:.3g}, the best was {min(errors):.3g}")
+        if lost[-1]:  # a liquid that came apart does not mix again in time
+            self.starts = [_start(measured.frames, self.beads) for measured in self.target]
         if not self.finished():
             found, notes = update(self.potential, measured, self.target, self.done - 1, self.settings)
             self.potential = found.requires_grad_(False)
@@ -234,12 +238,12 @@ class _Loop:
         raise stopped
 
 
-def _start(frames: Trajectory, data: ReferenceData) -> Start:
+def _start(frames: Trajectory, beads: Beads) -> Start:
     """The frame whose volume is nearest to the mean, scaled to the mean box."""
     if frames.box is None:
-        return Start(positions=np.array(frames.positions[:1], np.float64), beads=data.beads)
+        return Start(positions=np.array(frames.positions[:1], np.float64), beads=beads)
     box = np.asarray(frames.box, np.float64)
     mean = box.mean(0)
     nearest = int(np.argmin(np.abs(box.prod(1) - mean.prod())))
     scaled = np.asarray(frames.positions[nearest], np.float64) * (mean / box[nearest])
-    return Start(positions=scaled[None], box=mean[None], beads=data.beads)
+    return Start(positions=scaled[None], box=mean[None], beads=beads)
