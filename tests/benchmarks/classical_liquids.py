@@ -18,7 +18,7 @@ import numpy as np
 from tests.benchmarks import _record, _reference_liquids
 from workbench import mappings, projection, rooms, simulation
 from workbench.fitting import _measured
-from workbench.observables import end_to_end, radius_of_gyration
+from workbench.observables import end_to_end, radius_of_gyration, rdf
 from workbench.observables.free_energy import jensen_shannon
 from workbench.potentials import tabulated
 from workbench.types import Mapping, ReferenceData, Trajectory
@@ -125,7 +125,18 @@ def judged(name: str, potential, data: ReferenceData, n_threads: int) -> dict:
             for kind, tables in bonded.tables.items()
             for k, types in enumerate(tables)
         }
-    return figures | {"sizes": sizes(ReferenceData(**arrays(run), beads=data.beads))}
+    return figures | {"molecules": molecules(run, data), "sizes": sizes(ReferenceData(**arrays(run), beads=data.beads))}
+
+
+def molecules(run: Trajectory, data: ReferenceData) -> dict:
+    """g(r) of the molecules' centres of mass, of the run and of the reference: one distribution for models of any number of beads."""
+    beads = data.beads
+    share = np.zeros((beads.molecule.max() + 1, beads.n_beads))
+    share[beads.molecule, np.arange(beads.n_beads)] = beads.masses / np.bincount(beads.molecule, beads.masses)[beads.molecule]
+    settings = rdf.Settings(r_max=1.2, n_bins=60)
+    model, target = (rdf.compute(Trajectory(positions=share @ t.positions, box=t.box, states=t.states), settings) for t in (run, data))
+    g = {"g": model.value.round(4).tolist(), "g of the reference": target.value.round(4).tolist()}
+    return {"rms of g": rms(model.value, target.value), "r [nm]": model.x[0].round(4).tolist()} | g
 
 
 def arrays(run: Trajectory) -> dict:
