@@ -89,6 +89,13 @@ def test_curves_are_told_as_they_come():
     assert one["unit"] == "nm" and len(one["x"]) == len(one["target"]) == len(one["current"]) == 25
 
 
+def test_a_short_iteration_that_meets_the_tolerance_is_run_again_at_its_whole_length():
+    data, seen = _liquids.sampled(), []
+    start = tabulated.build(data, _liquids.GRID).with_values(_liquids.known(False).values())
+    fit(start, data, settings(n_iterations=3, start="given", tolerance=0.2), on_step=lambda i, metrics: seen.append((i, metrics["share"])))
+    assert [i for i, _ in seen] == [0, 0] and seen[0][1] < 1.0 == seen[1][1]
+
+
 def test_a_fit_that_runs_away_keeps_the_last_good_potential():
     data = _liquids.sampled()
     start = tabulated.build(data, _liquids.GRID)

@@ -25,12 +25,15 @@ from workbench.types import ReferenceData, Trajectory
 SEED = 0
 GRID = tabulated.Settings(start=0.24, cutoff=1.0, spacing=0.01)
 METHODS = {
-    "iterative_boltzmann": ("iterative_boltzmann", {"n_iterations": 30}),
+    "iterative_boltzmann": ("iterative_boltzmann", {"n_iterations": 30, "tolerance": 0.0095}),
     "inverse_monte_carlo": ("inverse_monte_carlo", {"n_iterations": 8}),
     "relative_entropy": ("relative_entropy", {"n_iterations": 50}),
-    "pressure": ("iterative_boltzmann", {"n_iterations": 60, "pressure": 1.0, "tolerance": 0.015, "patience": 60}),
+    "pressure": (
+        "iterative_boltzmann",
+        {"n_iterations": 60, "pressure": 1.0, "tolerance": 0.015, "pressure_tolerance": 40.0, "patience": 60},
+    ),
 }
-PEER = {"ibi": ("iterative_boltzmann", 20, {}), "imc": ("inverse_monte_carlo", 10, {"regularization": 1e4})}
+PEER = {"ibi": ("iterative_boltzmann", 12, {}), "imc": ("inverse_monte_carlo", 8, {"regularization": 1e4})}
 """VOTCA's methods: which of ours each is held against, how many iterations it makes, and what differs from its tutorial: inverse Monte
 Carlo without regularization, as there, is tried for itself."""
 

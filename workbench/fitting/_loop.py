@@ -91,6 +91,8 @@ def run(
 ) -> Fit:
     """Iterate until the error is at most ``settings.tolerance``, no better one came for ``patience`` iterations, or all are done.
 
+    An iteration shorter than the simulation's length only promises to have converged: its potential is run again at the whole length,
+    and what that measures takes its place.
     ``on_step(iteration, metrics)`` gets total, error, rms_rdf and js_bonded, pressure [bar], seconds, and ``curves``: name -> x, unit,
     target, current. ``shortest`` is the least share of the simulation's length that an iteration may have, ``also`` what the method
     adds to the errors of an iteration. Raises :class:`Diverged`, which holds the last good potential.
@@ -132,23 +134,32 @@ class _Loop:
         """The error of every iteration less what the method adds."""
         return [max(e) for e in zip(*(self.history[n] for n in ("rms_rdf", "js_bonded") if n in self.history), strict=True)]
 
+    @property
+    def promising(self) -> bool:
+        """Whether the last iteration met the tolerance."""
+        return self.history["error"][-1] <= self.settings.tolerance
+
     def finished(self) -> bool:
-        s, errors = self.settings, self.history["error"]
-        if not errors:
+        if not self.done:
             return False
-        return errors[-1] <= s.tolerance or self.done > s.n_iterations or self.done - 1 - self.best >= s.patience
+        if self.promising:
+            return self.history.get("share", [1.0])[-1] == 1.0
+        return self.done > self.settings.n_iterations or self.done - 1 - self.best >= self.settings.patience
 
     def advance(self, update: Update) -> dict:
         """One iteration: simulate, measure, record, update."""
-        measured = [self._simulate(k) for k in range(len(self.target))]
-        metrics = self._record(measured)
+        share = self._share()
+        measured = [self._simulate(k, share) for k in range(len(self.target))]
+        if self.done and self.promising:
+            self._forget()
+        metrics = self._record(measured, share)
         errors = self.structure
         lost = [error > max(DIVERGED * min(errors), HOPELESS) for error in errors[-LOST_IN_A_ROW:]]
         if (all(lost) and len(lost) == LOST_IN_A_ROW) or not math.isfinite(metrics["error"]):
             self._diverged(f"its error is {errors[-1]:.3g}, the best was {min(errors):.3g}")
         if lost[-1]:  # a liquid that came apart does not mix again in time
             self.starts = [_start(measured.frames, self.beads) for measured in self.target]
-        if not self.finished():
+        if not (self.promising or self.finished()):
             found, notes = update(self.potential, measured, self.target, self.done - 1, self.settings)
             self.potential = found.requires_grad_(False)
             for name, value in notes.items():
@@ -181,12 +192,12 @@ class _Loop:
         arrays |= {f"start.{k}": np.asarray(start.positions) for k, start in enumerate(self.starts)}
         store.write_checkpoint(self.path, arrays, {"identity": self.parents[0], "history": list(self.history)})
 
-    def _simulate(self, k: int) -> Measured:
+    def _simulate(self, k: int, share: float) -> Measured:
         """Frames of state ``k`` with the potential of now, after equilibration; the next iteration begins where they end."""
         state, s = self.target[k].state, self.settings
         every = s.simulation.save_every
         skipped = math.ceil(s.equilibration_steps / every)
-        length = max(2, math.ceil(s.simulation.n_steps * self._share() / every)) * every  # two frames: its noise is told from halves
+        length = max(2, math.ceil(s.simulation.n_steps * share / every)) * every  # two frames: its noise is told from halves
         settings = dataclasses.replace(
             s.simulation,
             n_steps=length + skipped * every,
@@ -203,19 +214,25 @@ class _Loop:
 
     def _share(self) -> float:
         """Share of the simulation's length that the next iteration has."""
-        if parts(self.potential)[0] is None:
+        if parts(self.potential)[0] is None or (self.done and self.promising):
             return 1.0
         if not self.done:
             return self.shortest
         longer = (self.history["noise"][-1] / (NOISE_SHARE * self.history["rms_rdf"][-1])) ** 2
         return float(np.clip(self.history["share"][-1] * longer, self.shortest, 1.0))
 
-    def _record(self, measured: list[Measured]) -> dict:
+    def _forget(self) -> None:
+        """Take back what the last iteration measured."""
+        measured = [values for values in self.history.values() if len(values) == self.done]  # an update's notes come after
+        for values in measured:
+            values.pop()
+
+    def _record(self, measured: list[Measured], share: float) -> dict:
         metrics: dict[str, Any] = {"total": self.settings.n_iterations}
         pairs, bonded = parts(self.potential)
         errors = []
         if pairs is not None:
-            metrics["rms_rdf"], metrics["noise"], metrics["share"] = rms(measured, self.target), noise(measured), self._share()
+            metrics["rms_rdf"], metrics["noise"], metrics["share"] = rms(measured, self.target), noise(measured), share
             errors.append(metrics["rms_rdf"])
         if bonded is not None:
             metrics["js_bonded"] = divergence(measured, self.target)
