@@ -45,6 +45,8 @@ METHODS["methanol_water"] = ("inverse_monte_carlo",)
 ITERATIONS = {"iterative_boltzmann": 30, "inverse_monte_carlo": 16}
 OPTIONS = {"toluene_1": {"scale": 0.5}, "methanol_water": {"scale": 0.5, "regularization": 2.0}}
 """Damped, where bonds, angles and dihedrals of a ring say the same thing more than once, and where the mixture demixes on the way."""
+STEPS = 20_000
+"""Steps of an iteration, at most."""
 TIMESTEPS = {"toluene_1": 3.0}
 """Time steps other than 5 fs."""
 LENGTHS = {"polymer_melt": 4.0, "methanol_water": 2.0}
@@ -81,7 +83,7 @@ def fitted(name: str, file: str, data: ReferenceData, n_threads: int) -> dict:
     settings, began = method.Settings(), time.perf_counter()
     if file in ITERATIONS:
         run = settings.simulation
-        steps = round(run.n_steps * LENGTHS.get(name, 1.0))
+        steps = round(STEPS * LENGTHS.get(name, 1.0))
         run = dataclasses.replace(run, n_steps=steps, n_threads=n_threads, timestep_fs=TIMESTEPS.get(name, 5.0), seed=SEED)
         settings = dataclasses.replace(settings, n_iterations=ITERATIONS[file], simulation=run, **OPTIONS.get(name, {}))
     fit = method.fit(tabulated.build(data, tabulated.Settings(**GRIDS[name])), data, settings, on_step=lambda i, m: told(name, file, i, m))

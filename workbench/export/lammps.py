@@ -51,7 +51,7 @@ class Settings:
     n_steps: int = field(100_000, "Integration steps.", bounds=(1, None))
     save_every: int = field(100, "Steps between saved frames.", bounds=(1, None))
     seed: int = field(1, "Seed of velocities and noise.", bounds=(1, 2**31 - 1))
-    n_pair_points: int = field(40_000, "Points of the table of a pair of types.", bounds=(100, None))
+    n_pair_points: int = field(100_000, "Points of the table of a pair of types.", bounds=(100, None))
     n_bonded_points: int = field(10_000, "Points of the table of a bond, an angle or a dihedral.", bounds=(100, None))
 
 

@@ -42,7 +42,7 @@ class Settings:
     equilibration_steps: int = field(200, "Steps of every iteration before its first frame.", bounds=(0, None))
     shortest: float = field(0.02, "Least share of the simulation's length that an iteration has; 1: always all.", bounds=(1e-3, 1.0))
     simulation: replicas.Settings = field(
-        replicas.Settings(n_steps=20_000, save_every=20, timestep_fs=10.0, friction=2.0),
+        replicas.Settings(n_steps=30_000, save_every=20, timestep_fs=6.0, friction=2.0),
         "The simulation of an iteration, at its longest; its temperature is that of the data.",
     )
 
