@@ -1,5 +1,7 @@
 """One contract for every file of ``potentials``, found by ``rooms.available``: forces, virial, invariance, storage, OpenMM."""
 
+import functools
+
 import numpy as np
 import openmm
 import pytest
@@ -38,13 +40,22 @@ def liquid(n_frames=2, n=64, seed=0):
 DATA = {
     "harmonic": chain,
     "cgnet": chain,
+    "feature_splines": chain,
+    "walls": functools.partial(chain, 100),
     "tabulated": chain,
     "lennard_jones": liquid,
     "repulsion": liquid,
+    "deepcg": liquid,
+    "deepcg_smooth": liquid,
+    "schnet": chain,
+    "painn": liquid,
     "stillinger_weber": liquid,
     "three_body_spline": liquid,
 }
 SETTINGS = {
+    "schnet": {"channels": 16},
+    "painn": {"channels": 16},
+    "walls": {"share": 0.25},
     "tabulated": {"start": 0.1, "cutoff": 0.5},
     "lennard_jones": {"cutoff": 0.6},
     "repulsion": {"cutoff": 0.6},
@@ -58,7 +69,7 @@ def case(request):
     data = DATA[request.param]()
     method = rooms.method("potentials", request.param)
     potential = method.build(data, method.Settings(**SETTINGS.get(request.param, {}))).double()
-    if request.param in ("tabulated", "three_body_spline"):  # their tables begin empty
+    if request.param in ("tabulated", "three_body_spline", "feature_splines"):  # their tables begin empty
         with torch.no_grad():
             for parameter in potential.parameters():
                 parameter.copy_(10 * torch.cos(0.4 * torch.arange(parameter.numel(), dtype=torch.float64)).reshape(parameter.shape))

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from workbench import geometry
 from workbench.descriptors import _internal_kernels as kernels
+from workbench.descriptors._base import Descriptor
 from workbench.settings import field, settings
 from workbench.types import Beads, ReferenceData
 
@@ -22,8 +23,8 @@ class Settings:
     dihedrals: bool = field(True, "Cosine and sine of the dihedrals along bonds.")
 
 
-class InternalCoordinates(torch.nn.Module):
-    """``descriptor(positions (F, B, 3), box) -> (F, D)``, differentiable; ``values`` and ``pullback`` do the same without a graph."""
+class InternalCoordinates(Descriptor):
+    """Distances of ``pairs``, angles of ``triples``, cosines and sines of the dihedrals of ``quadruples``."""
 
     def __init__(self, pairs: list, triples: list, quadruples: list):
         super().__init__()
@@ -33,8 +34,11 @@ class InternalCoordinates(torch.nn.Module):
 
     @property
     def size(self) -> int:
-        """D."""
         return len(self.pairs) + len(self.triples) + 2 * len(self.quadruples)
+
+    @property
+    def n_beads(self) -> int:
+        return 1 + max((int(rows.max()) for rows in self._indices if rows.size), default=-1)
 
     def forward(self, positions: Tensor, box: Tensor | None = None) -> Tensor:
         parts = [geometry.distances(positions, self.pairs, box), geometry.angles(positions, self.triples, box)]
@@ -42,7 +46,6 @@ class InternalCoordinates(torch.nn.Module):
         return torch.cat([*parts, cosine, sine], dim=1)  # (F, D)
 
     def values(self, positions: Tensor, box: Tensor | None = None) -> Tensor:
-        """The coordinates (F, D), without a graph."""
         if positions.is_cuda:
             with torch.no_grad():
                 return self(positions, box)
@@ -51,7 +54,6 @@ class InternalCoordinates(torch.nn.Module):
         return out
 
     def pullback(self, positions: Tensor, box: Tensor | None, weight: Tensor, strain: bool = False) -> tuple[Tensor, Tensor | None]:
-        """``weight (F, D) . dq/dx`` (F, B, 3) and, where asked for, ``weight . dq/d(strain)`` (F, 3, 3)."""
         if positions.is_cuda:
             return self._pullback_by_autograd(positions, box, weight, strain)
         gradient = torch.zeros_like(positions)
@@ -61,14 +63,8 @@ class InternalCoordinates(torch.nn.Module):
         kernels.pullback(positions.detach().contiguous().numpy(), lengths, *self._indices, weight, gradient.numpy(), stress.numpy())
         return gradient, stress if strain else None
 
-    def jacobian(self, positions: Tensor, box: Tensor | None = None) -> Tensor:
-        """dq/dx (F, D, B, 3)."""
-        rows = []
-        for d in range(self.size):
-            weight = torch.zeros(len(positions), self.size, dtype=positions.dtype, device=positions.device)
-            weight[:, d] = 1.0
-            rows.append(self.pullback(positions, box, weight)[0])
-        return torch.stack(rows, dim=1)
+    def recipe(self) -> dict:
+        return {"pairs": self.pairs.tolist(), "triples": self.triples.tolist(), "quadruples": self.quadruples.tolist()}
 
     def _pullback_by_autograd(self, positions: Tensor, box: Tensor | None, weight: Tensor, strain: bool) -> tuple[Tensor, Tensor | None]:
         with torch.enable_grad():

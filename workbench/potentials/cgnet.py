@@ -1,16 +1,18 @@
 """CGnet: a network of internal coordinates, U = e0 W tanh(... tanh(W_1 z + b_1)), z the z-scored distances, angles, cos and sin.
 
 Source: Wang et al., ACS Cent. Sci. 5, 755 (2019), equations 13-15 and figure 3. The physical prior of the paper is not in the
-network: 'regularised' is ``harmonic.build(...) + cgnet.build(...)``, unregularised the network alone.
+network: 'regularised' is ``harmonic.build(...) + cgnet.build(...)``, unregularised the network alone. Model systems in an external
+field are seen by their Cartesian coordinates.
 """
 
 import itertools
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from workbench.descriptors import internal_coordinates
-from workbench.descriptors.internal_coordinates import InternalCoordinates
+from workbench.potentials import _on_descriptor
 from workbench.potentials._on_descriptor import OnDescriptor
 from workbench.settings import field, settings
 from workbench.types import Beads, ReferenceData
@@ -25,15 +27,26 @@ class Settings:
     energy_scale: float = field(
         4.184, "Energy of one unit of output; 4.184 makes published settings in kcal/mol carry over.", unit="kJ/mol", bounds=(1e-6, None)
     )
-    features: internal_coordinates.Settings = field(internal_coordinates.Settings(), "Which internal coordinates the network sees.")
+    descriptor: str = field("internal_coordinates", "What the network sees of the beads.", choices=_on_descriptor.DESCRIPTORS)
+    features: internal_coordinates.Settings = field(internal_coordinates.Settings(), "Which internal coordinates.")
     seed: int = field(0, "Seed of the initial weights.", bounds=(0, None))
 
 
 class CGnet(OnDescriptor):
-    """Hidden layers of ``width`` tanh neurons on z-scored internal coordinates; one energy for all beads."""
+    """Hidden layers of ``width`` tanh neurons on a z-scored descriptor; one energy for all beads."""
 
-    def __init__(self, pairs: list, triples: list, quadruples: list, n_layers: int, width: int, energy_scale: float):
-        super().__init__(InternalCoordinates(pairs, triples, quadruples))
+    def __init__(
+        self,
+        n_layers: int,
+        width: int,
+        energy_scale: float,
+        pairs: Sequence = (),
+        triples: Sequence = (),
+        quadruples: Sequence = (),
+        columns: Sequence = (),
+        n_beads: int = 0,
+    ):
+        super().__init__(_on_descriptor.restored(pairs, triples, quadruples, columns, n_beads))
         sizes = [self.descriptor.size, *[width] * n_layers]
         self.hidden = torch.nn.ModuleList(torch.nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
         self.output = torch.nn.Linear(width, 1, bias=False)  # a constant energy has no force
@@ -62,21 +75,12 @@ class CGnet(OnDescriptor):
 
     def bind(self, beads: Beads) -> "CGnet":
         """The network itself, where ``beads`` is the molecule it was made for; it carries to no other (``ValueError``)."""
-        reach = max((max(row) for rows in list(self.recipe().values())[:3] for row in rows), default=-1)
-        if reach + 1 != beads.n_beads:
-            raise ValueError(f"a CGnet belongs to one molecule, here of {reach + 1} beads: it cannot be carried to {beads.n_beads}.")
+        _on_descriptor.check_molecule(self, beads)
         return self
 
     def recipe(self) -> dict:
-        d = self.descriptor
-        return {
-            "pairs": d.pairs.tolist(),
-            "triples": d.triples.tolist(),
-            "quadruples": d.quadruples.tolist(),
-            "n_layers": len(self.hidden),
-            "width": self.output.in_features,
-            "energy_scale": self.energy_scale,
-        }
+        sizes = {"n_layers": len(self.hidden), "width": self.output.in_features, "energy_scale": self.energy_scale}
+        return {**self.descriptor.recipe(), **sizes}
 
     def to_openmm(self, beads: Beads, periodic: bool) -> list | None:
         return None
@@ -87,12 +91,9 @@ def build(data: ReferenceData, settings: Settings) -> CGnet:
 
     Weights are uniform (Glorot), biases zero. Raises ``ValueError`` for more than one molecule.
     """
-    if len(set(data.beads.molecule.tolist())) > 1:
-        raise ValueError("cgnet: a network of internal coordinates describes one molecule; these beads belong to several.")
-    rows = internal_coordinates.indices(data.beads, settings.features)
-    network = CGnet(**rows, n_layers=settings.n_layers, width=settings.width, energy_scale=settings.energy_scale)
-    if network.descriptor.size == 0:
-        raise ValueError("cgnet: these beads have none of the coordinates asked for.")
+    seen = _on_descriptor.build("cgnet", data, settings.descriptor, settings.features)
+    sizes = {"n_layers": settings.n_layers, "width": settings.width, "energy_scale": settings.energy_scale}
+    network = CGnet(**sizes, **seen.recipe())
     generator = torch.Generator().manual_seed(settings.seed)
     for layer in [*network.hidden, network.output]:
         torch.nn.init.xavier_uniform_(layer.weight, generator=generator)
