@@ -9,13 +9,32 @@ import numpy as np
 import pytest
 import torch
 
-from workbench import fitting, potentials, store
-from workbench.fitting.force_matching import Settings, _loss, _prepare
+from workbench import fitting, jobs, potentials, store
+from workbench.fitting import _frames
+from workbench.fitting.force_matching import Settings
 from workbench.potentials import _base
 
 from .test_potentials_contract import chain
 
 SMALL = potentials.cgnet.Settings(width=16, n_layers=2)
+
+
+class Springs(_base.Potential):
+    def __init__(self):
+        super().__init__()
+        self.k = torch.nn.Parameter(torch.tensor(1.0, dtype=torch.float64))
+
+    def forward(self, positions, box=None, pairs=None):
+        return 0.5 * self.k * (positions[:, 1:] - positions[:, :-1]).square().sum((1, 2))
+
+    def bind(self, beads):
+        return self
+
+    def recipe(self):
+        return {}
+
+    def to_openmm(self, beads, periodic):
+        return None
 
 
 def known(n_frames=400):
@@ -42,9 +61,9 @@ def test_stored_descriptors_give_the_loss_of_the_forces():
     data = chain(20)
     prior = potentials.harmonic.build(data, potentials.harmonic.Settings())
     network = potentials.cgnet.build(data, SMALL).double()
-    prepared = _prepare([(1.0, prior)], [(1.0, network)], data, slice(None), torch.device("cpu"), torch.float64)
+    prepared = _frames.prepare([(1.0, prior)], [(1.0, network)], data, torch.device("cpu"), torch.float64)
     error = torch.tensor(data.forces) - potentials.forces(prior + network, torch.tensor(data.positions))
-    assert float(_loss([(1.0, network)], prepared).detach()) == pytest.approx(float(error.square().mean()), rel=1e-10)
+    assert float(_frames.Loss([(1.0, network)])(prepared).detach()) == pytest.approx(float(error.square().mean()), rel=1e-10)
 
 
 def test_the_potential_given_is_left_alone_and_the_prior_is_kept():
@@ -141,6 +160,109 @@ def test_a_damaged_checkpoint_is_refused_and_kept(tmp_path):
         fitting.force_matching.fit(network, data, Settings(n_epochs=4), checkpoint=tmp_path)
 
 
+OPTIMIZERS = {
+    "adam": {"batch_size": 64, "learning_rate": 5e-3},
+    "rprop": {"learning_rate": 1e-3, "patience": 50},
+    "lbfgs": {"patience": 50},
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_learns_and_goes_on_where_it_stopped(name, tmp_path):
+    data, _ = known()
+    network = potentials.cgnet.build(data, SMALL)
+    settings = Settings(optimizer=name, n_epochs=40, lipschitz=None, n_threads=1, **OPTIMIZERS[name])
+
+    def stop(epoch, metrics):
+        if epoch == 13:
+            raise jobs.Cancelled
+
+    with pytest.raises(jobs.Cancelled):
+        fitting.force_matching.fit(network, data, settings, checkpoint=tmp_path, on_step=stop)
+    resumed = fitting.force_matching.fit(network, data, settings, checkpoint=tmp_path)
+    undisturbed = fitting.force_matching.fit(network, data, settings)
+    assert torch.equal(weights(resumed), weights(undisturbed))
+    assert np.array_equal(resumed.history["passes"], undisturbed.history["passes"])
+    assert undisturbed.history["validation_loss"].min() < 0.2 * np.mean(data.forces**2)
+
+
+def test_a_step_of_lbfgs_by_all_frames_is_that_of_the_whole_batch():
+    """Gradients are summed over batches: their size changes nothing but rounding."""
+    data, _ = known()
+    network = potentials.cgnet.build(data, SMALL).double()
+    settings = {"optimizer": "lbfgs", "lipschitz": None, "n_epochs": 5}
+    one, many = (fitting.force_matching.fit(network, data, Settings(**settings, batch_size=size)) for size in (7, 512))
+    np.testing.assert_allclose(one.history["validation_loss"], many.history["validation_loss"], rtol=1e-6)
+
+
+def test_frames_read_block_by_block_give_the_same_losses():
+    data, _ = known()
+    prior = potentials.harmonic.build(data, potentials.harmonic.Settings())
+    potential = prior + potentials.cgnet.build(data, SMALL).double()
+    settings = {"optimizer": "rprop", "n_epochs": 5, "learning_rate": 1e-3}
+    held, read = (fitting.force_matching.fit(potential, data, Settings(**settings, frames_at_once=n)) for n in (None, 37))
+    np.testing.assert_allclose(held.history["train_loss"], read.history["train_loss"], rtol=1e-9)
+    np.testing.assert_allclose(held.history["validation_loss"], read.history["validation_loss"], rtol=1e-9)
+    shuffled = fitting.force_matching.fit(potential, data, Settings(n_epochs=15, batch_size=32, frames_at_once=100, learning_rate=5e-3))
+    assert shuffled.history["validation_loss"][-1] < 0.8 * shuffled.history["validation_loss"][0]
+
+
+def test_the_learning_rate_falls_to_1e_8_geometrically():
+    data, _ = known(50)
+    fit = fitting.force_matching.fit(
+        potentials.cgnet.build(data, SMALL), data, Settings(n_epochs=6, learning_rate=1e-3, final_learning_rate=1e-8)
+    )
+    np.testing.assert_allclose(fit.history["learning_rate"], 10.0 ** -np.arange(3, 9), rtol=1e-9)
+
+
+SHARED = """
+import os, sys
+import numpy as np, torch
+from workbench import fitting, potentials
+from tests.test_force_matching import SMALL, known
+rank, folder = int(sys.argv[1]), sys.argv[2]
+torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+data, _ = known()
+for name in ("adam", "lbfgs"):
+    settings = fitting.force_matching.Settings(optimizer=name, n_epochs=4, batch_size=160, lipschitz=None)
+    fit = fitting.force_matching.fit(potentials.cgnet.build(data, SMALL).double(), data, settings, checkpoint=f"{folder}/{name}")
+    np.save(f"{folder}/{name}{rank}.npy", np.concatenate([p.detach().numpy().ravel() for p in fit.potential.parameters()]))
+torch.distributed.destroy_process_group()
+"""
+
+
+def test_two_processes_make_the_steps_of_one(tmp_path):
+    """Each takes half of the frames as one batch: the mean of their gradients is the gradient of all."""
+    command = [sys.executable, "-W", "ignore", "-c", SHARED]
+    children = [subprocess.Popen([*command, str(rank), str(tmp_path)]) for rank in range(2)]
+    assert [child.wait() for child in children] == [0, 0]
+    data, _ = known()
+    for name in ("adam", "lbfgs"):
+        first, second = (np.load(tmp_path / f"{name}{rank}.npy") for rank in range(2))
+        assert np.array_equal(first, second)
+        settings = Settings(optimizer=name, n_epochs=4, batch_size=320, lipschitz=None)
+        alone = fitting.force_matching.fit(potentials.cgnet.build(data, SMALL).double(), data, settings)
+        np.testing.assert_allclose(first, weights(alone).numpy(), rtol=1e-6, atol=1e-8)
+        assert (tmp_path / name / "checkpoint.bin").exists()
+
+
+def test_a_rate_that_diverges_keeps_the_last_good_checkpoint(tmp_path):
+    class Brittle(Springs):
+        def forward(self, positions, box=None, pairs=None):
+            return torch.sqrt(3 - self.k) * super().forward(positions) / self.k  # without forces best at k = 3, and not a number beyond
+
+    data = chain(50)
+    data = type(data)(positions=data.positions, forces=np.zeros_like(data.positions), beads=data.beads)
+    rate = Settings(learning_rate=0.23, final_learning_rate=0.23)
+    with pytest.raises(ValueError, match=r"diverged in epoch \d .* lower the learning rate of 0.23; earlier checkpoints are kept"):
+        fitting.force_matching.fit(Brittle(), data, rate, checkpoint=tmp_path)
+    epochs = []
+    with pytest.raises(ValueError, match="diverged"):
+        fitting.force_matching.fit(Brittle(), data, rate, checkpoint=tmp_path, on_step=lambda epoch, metrics: epochs.append(epoch))
+    assert not epochs  # it went on from the last good epoch, and the next one diverged again
+    assert (tmp_path / "checkpoint.bin").exists()
+
+
 def test_refusals():
     data, _ = known(50)
     network = potentials.cgnet.build(data, SMALL)
@@ -149,9 +271,13 @@ def test_refusals():
         fitting.force_matching.fit(network, type(data)(positions=data.positions, beads=data.beads), Settings())
     with pytest.raises(ValueError, match="no parameters"):
         fitting.force_matching.fit(prior, data, Settings())
+    with pytest.raises(ValueError, match="set lipschitz to None"):
+        fitting.force_matching.fit(network, data, Settings(optimizer="lbfgs"))
     wild = type(data)(positions=data.positions, forces=data.forces * 1e30, beads=data.beads)
     with pytest.raises(ValueError, match="diverged in epoch"):
         fitting.force_matching.fit(network, wild, Settings(learning_rate=1.0, n_epochs=5))
+    with pytest.raises(ValueError, match="forces holds NaN or infinity, first in row 0"):
+        type(data)(positions=data.positions, forces=np.full_like(data.forces, np.nan), beads=data.beads)
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match="finds none"):
             fitting.force_matching.fit(network, data, Settings(device="cuda"))
@@ -163,24 +289,6 @@ def test_refusals():
 
 def test_a_generic_potential_learns_through_autograd():
     """A learned potential that is not built on a descriptor takes the general road to the same end."""
-
-    class Springs(_base.Potential):
-        def __init__(self):
-            super().__init__()
-            self.k = torch.nn.Parameter(torch.tensor(1.0, dtype=torch.float64))
-
-        def forward(self, positions, box=None, pairs=None):
-            return 0.5 * self.k * (positions[:, 1:] - positions[:, :-1]).square().sum((1, 2))
-
-        def bind(self, beads):
-            return self
-
-        def recipe(self):
-            return {}
-
-        def to_openmm(self, beads, periodic):
-            return None
-
     data = chain(100)
     true = Springs()
     with torch.no_grad():
