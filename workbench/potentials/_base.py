@@ -60,6 +60,18 @@ class Analytic(Potential):
         """Energy, forces and virial without a graph."""
 
 
+class Prepared(Potential):
+    """A potential of whose gradient much does not depend on the parameters: training computes that once for every frame."""
+
+    @abc.abstractmethod
+    def prepare(self, positions: Tensor, box: Tensor | None) -> list[Tensor]:
+        """What training keeps of frames (F, B, 3), without a graph: tensors with a leading axis F, of one shape for all frames."""
+
+    @abc.abstractmethod
+    def gradient(self, prepared: list[Tensor]) -> Tensor:
+        """dU/dx (F, B, 3) [kJ/mol/nm] of frames of :meth:`prepare`, with a graph to the parameters."""
+
+
 class Sum(Potential):
     """A weighted sum of potentials; weights are 1 unless given."""
 

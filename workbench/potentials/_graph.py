@@ -16,7 +16,7 @@ from torch import Tensor
 
 from workbench import geometry, neighbors
 from workbench.potentials import _graph_kernels as kernels
-from workbench.potentials._base import Analytic, Potential
+from workbench.potentials._base import Analytic, Potential, Prepared
 from workbench.types import Beads, ReferenceData
 
 
@@ -107,17 +107,23 @@ def pieces(r: Tensor, spacing: float, dtype: torch.dtype) -> tuple[Tensor, Tenso
     return rows, weights
 
 
-class Directed(Analytic):
+class Directed(Analytic, Prepared):
     """A network whose forces can be trained on without a graph of its positions: it tells the work along a given direction."""
 
     @abc.abstractmethod
     def work(self, positions: Tensor, box: Tensor | None, pairs: neighbors.Pairs, direction: Tensor) -> Tensor:
         """Sum of dU/dx times ``direction`` (F, B, 3) over frames, beads and components, differentiable in the parameters."""
 
+    def prepare(self, positions: Tensor, box: Tensor | None) -> list[Tensor]:
+        """The frames themselves: everything else depends on the parameters, or is quickly found again."""
+        return [positions] if box is None else [positions, box]
 
-def gradient(network: Directed, positions: Tensor, box: Tensor | None = None) -> Tensor:
-    """dU/dx (F, B, 3) [kJ/mol/nm], differentiable in the parameters of ``network`` only (once): what force matching trains on."""
-    return _Gradient.apply(network, positions, box, *network.parameters())
+    def gradient(self, prepared: list[Tensor]) -> Tensor:
+        positions, box = prepared[0], (prepared[1] if len(prepared) > 1 else None)
+        if not positions.is_cuda:
+            return _Gradient.apply(self, positions, box, *self.parameters())
+        positions = positions.detach().requires_grad_(True)
+        return torch.autograd.grad(self(positions, box).sum(), positions, create_graph=True)[0]
 
 
 class _Gradient(torch.autograd.Function):
