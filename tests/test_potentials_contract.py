@@ -41,7 +41,7 @@ DATA = {
     "harmonic": chain,
     "cgnet": chain,
     "feature_splines": chain,
-    "walls": functools.partial(chain, 100),
+    "walls": functools.partial(chain, 80, seed=1),
     "tabulated": chain,
     "lennard_jones": liquid,
     "repulsion": liquid,

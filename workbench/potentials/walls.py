@@ -93,7 +93,8 @@ def build(data: ReferenceData, settings: Settings) -> Walls:
     walls, kt = Walls(**seen.recipe()), units.thermal_energy(data.states[0].temperature)
     for side, sign in ((0, -1.0), (1, 1.0)):
         ordered = np.sort(sign * q, axis=0)  # outermost last
-        edge, beyond = ordered[-n_edge - 1], ordered[-n_edge:] - ordered[-n_edge - 1]
+        edge = 0.5 * (ordered[-n_edge - 1] + ordered[-n_edge])
+        beyond = ordered[-n_edge:] - edge
         for t in range(q.shape[1]):
             begin, constant = parabola(beyond[:, t])
             walls.edges[side, t], walls.constants[side, t] = sign * (edge[t] + begin), kt * constant
