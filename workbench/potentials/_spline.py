@@ -39,8 +39,8 @@ def basis(s: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def interpolate(values: np.ndarray, ends: str) -> np.ndarray:
     """Coefficients (..., n + 3) of the splines through ``values`` (..., n + 1) at the knots.
 
-    ``ends``: 'natural' (no curvature at both), 'clamped' (none at the first, no slope at the last) or 'periodic' (the last value is
-    the first).
+    ``ends``: 'natural' (no curvature at both), 'clamped' (none at the first, no slope at the last), 'free' (the first two intervals
+    have one polynomial, and so the last two: n of at least 4) or 'periodic' (the last value is the first).
     """
     n = values.shape[-1] - 1
     rows = np.zeros((n + 3, n + 3))
@@ -52,6 +52,8 @@ def interpolate(values: np.ndarray, ends: str) -> np.ndarray:
         rows[n] = 0
         rows[n, [2, n + 2]] = 1, -1
         wanted[..., n] = 0
+    elif ends == "free":
+        rows[n + 1, :5] = rows[n + 2, n - 2 :] = 1, -4, 6, -4, 1
     else:
         rows[n + 1, :3] = 1, -2, 1
         rows[n + 2, n:] = (-1, 0, 1) if ends == "clamped" else (1, -2, 1)

@@ -19,6 +19,7 @@ from workbench.potentials import _base, _pair, _spline
 from workbench.potentials import _triplet_kernels as kernels
 from workbench.potentials._base import Analytic, Evaluation
 from workbench.potentials._pair_tables import type_index
+from workbench.potentials._triplets import two_of_each
 from workbench.settings import field, settings
 from workbench.types import Beads, ReferenceData
 
@@ -104,7 +105,7 @@ class ThreeBodySpline(Analytic):
         first, second, vector = pairs.first[near], pairs.second[near], vector[near]
         centre, order = torch.sort(torch.cat([first, second]).long(), stable=True)
         other, vector = torch.cat([second, first])[order].long(), torch.cat([vector, -vector])[order]
-        left, right = _two_of_each(centre, positions.shape[0] * positions.shape[1])
+        left, right = two_of_each(centre, positions.shape[0] * positions.shape[1])
         r = torch.linalg.vector_norm(vector, dim=-1)
         factor = torch.exp(self.gamma / (r - self.cutoff))
         a, b = vector[left], vector[right]
@@ -206,12 +207,3 @@ def build(data: ReferenceData, settings: Settings) -> ThreeBodySpline:
     types = sorted(set(data.beads.types))
     grid = settings.cutoff, settings.gamma, settings.theta_min, settings.n_angle
     return ThreeBodySpline(types, type_index(types, data.beads), *grid, _pair.exclusion_list(data.beads))
-
-
-def _two_of_each(centre: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    """All pairs of places in ``centre`` (E,), sorted, that hold the same of the values 0 to n - 1."""
-    place = torch.arange(len(centre), device=centre.device)
-    after = torch.bincount(centre, minlength=n).cumsum(0)[centre] - place - 1  # how many of the same come later
-    left = torch.repeat_interleave(place, after)
-    step = torch.arange(len(left), device=centre.device) - torch.repeat_interleave(after.cumsum(0) - after, after)
-    return left, left + 1 + step
