@@ -1,10 +1,12 @@
-"""CGnet on the published alanine dipeptide subset: unit chain, validation force error, and free-energy surfaces of long runs.
+"""Four models of alanine dipeptide on the published subset: unit chain, validation force error, free-energy surfaces of long runs.
 
     CG_REFERENCE_DATA=... python -m tests.benchmarks.alanine_dipeptide --folder runs/benchmark --models seed-0 seed-1
 
-Models: ``seed-0`` ... (harmonic prior + CGnet), ``mean`` (prior + mean of the five networks), ``prior`` (prior alone) and
-``unregularised-0`` ... (CGnet alone). Every replica starts at phi < 0; scores are of the second half of the run. Runs resume
-from their checkpoints; each model writes ``results/alanine_dipeptide_<model>.json``.
+Models, each with its seed: ``seed-0`` ... (harmonic prior + CGnet), ``unregularised-0`` ... (CGnet alone), ``splines-0`` ... (splines of
+bonds, angles and dihedrals) and ``features-0`` ... (splines of all distances, angles and dihedrals), whose seed draws the training frames
+anew, with replacement; ``mean`` (prior + mean of five networks) and ``prior`` (prior alone). ``own-0`` ... are as ``seed``, trained on and
+judged by the own run of ``_ala2.own`` in ``--folder``. Every replica starts at phi < 0; scores are of the second half of the run. Runs
+resume from their checkpoints; each model writes ``results/alanine_dipeptide_<model>.json``. ``alanine_dipeptide_table`` sums them up.
 """
 
 import argparse
@@ -16,11 +18,17 @@ import numpy as np
 import torch
 
 from tests.benchmarks import _ala2, _record
-from workbench import fitting, potentials, simulation
+from workbench import cross_validation, fitting, geometry, potentials, simulation
+from workbench.descriptors import internal_coordinates
 from workbench.observables import free_energy
 from workbench.simulation._guard import Unstable
 
 FIT = {"n_threads": 1}
+OWN_FIT = {"n_threads": 1, "n_epochs": 12}
+REGRESSION = {
+    "splines": potentials.feature_splines.Settings(features=internal_coordinates.Settings(distances="bonds")),
+    "features": potentials.feature_splines.Settings(),
+}
 RUN = {"timestep_fs": 4.0, "friction": 2.0, "save_every": 500, "n_threads": 1}
 
 
@@ -28,16 +36,19 @@ def main() -> None:
     """Parse the command line, run the models asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=pathlib.Path, default=pathlib.Path("runs/benchmark"))
-    parser.add_argument(
-        "--models", nargs="+", default=[*(f"seed-{s}" for s in range(5)), "mean", "prior", *(f"unregularised-{s}" for s in range(5))]
-    )
+    kinds = ("seed", "unregularised", "splines", "features")
+    parser.add_argument("--models", nargs="+", default=["mean", "prior", *(f"{kind}-{s}" for kind in kinds for s in range(10))])
     parser.add_argument("--replicas", type=int, default=100)
     parser.add_argument("--steps", type=int, default=200_000)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    data = _ala2.load()
-    train = data.take(slice(0, _ala2.N_TRAIN))
-    unit_chain(data, train)
+    if any(model.startswith("own") for model in given.models):
+        data = _ala2.own(given.folder / "own")
+        train = data.take(slice(0, round(0.8 * len(data))))
+    else:
+        data = _ala2.load()
+        train = data.take(slice(0, _ala2.N_TRAIN))
+        unit_chain(data, train)
     prior = potentials.harmonic.build(train, potentials.harmonic.Settings())
     for model in given.models:
         potential, figures = build(model, prior, data, train, given.folder)
@@ -70,9 +81,15 @@ def build(model: str, prior, data, train, folder: pathlib.Path):
     if kind == "prior":
         return prior, {}
     if kind == "mean":
-        networks = [train_one(s, prior, data, train, folder).potential.parts[1] for s in range(5)]
+        networks = [train_one("seed", s, prior, data, train, folder).potential.parts[1] for s in range(5)]
         return prior + potentials.mean(networks), {"networks": 5}
-    fit = train_one(int(seed), prior if kind == "seed" else None, data, train, folder)
+    if kind in REGRESSION:
+        drawn = train.take(np.sort(np.random.default_rng(int(seed)).integers(0, len(train), len(train))))
+        empty = potentials.feature_splines.build(train, REGRESSION[kind])
+        fit = fitting.feature_regression.fit(empty, drawn, fitting.feature_regression.Settings())
+        held_out = cross_validation.force_error(fit.potential, data.take(slice(len(train), None)))
+        return fit.potential, {"validation_mse": held_out / _ala2.FORCE_UNIT}
+    fit = train_one(kind, int(seed), None if kind == "unregularised" else prior, data, train, folder)
     best = int(np.argmin(fit.history["validation_loss"]))
     figures = {
         "validation_mse": float(fit.history["validation_loss"][best]) / _ala2.FORCE_UNIT,
@@ -82,18 +99,18 @@ def build(model: str, prior, data, train, folder: pathlib.Path):
     return fit.potential, figures
 
 
-def train_one(seed: int, prior, data, train, folder: pathlib.Path):
+def train_one(kind: str, seed: int, prior, data, train, folder: pathlib.Path):
     """One fit, kept in ``folder``."""
     network = potentials.cgnet.build(train, potentials.cgnet.Settings(seed=seed))
-    settings = fitting.force_matching.Settings(seed=seed, **FIT)
-    checkpoint = folder / f"{'seed' if prior else 'unregularised'}-{seed}-fit"
+    settings = fitting.force_matching.Settings(seed=seed, **(OWN_FIT if kind == "own" else FIT))
+    checkpoint = folder / f"{kind}-{seed}-fit"
     return fitting.force_matching.fit(prior + network if prior else network, data, settings, checkpoint=checkpoint)
 
 
 def surface(potential, data, train, given, checkpoint: pathlib.Path) -> dict:
     """Run from phi < 0 and score the second half of the run against all reference frames."""
     phi_reference = dihedrals(data)[:, 0]
-    below = np.flatnonzero(phi_reference[: _ala2.N_TRAIN] < 0)
+    below = np.flatnonzero(phi_reference[: len(train)] < 0)
     start = train.start(below[np.linspace(0, len(below) - 1, given.replicas).astype(int)])
     settings = simulation.replicas.Settings(n_steps=given.steps, **RUN)
     figures = {"replicas": given.replicas, "steps": given.steps, "settings": RUN}
@@ -121,6 +138,12 @@ def surface(potential, data, train, given, checkpoint: pathlib.Path) -> dict:
         "jensen_shannon_even_odd_reference": float(
             free_energy.jensen_shannon(free_energy.histogram(*reference[::2].T), free_energy.histogram(*reference[1::2].T))
         ),
+        "mean_squared_even_odd_reference_kBT2": free_energy.mean_squared_difference(
+            free_energy.histogram(*reference[::2].T), free_energy.histogram(*reference[1::2].T)
+        ),
+        "mean_squared_halves_of_reference_kBT2": free_energy.mean_squared_difference(
+            free_energy.histogram(*reference[: len(reference) // 2].T), free_energy.histogram(*reference[len(reference) // 2 :].T)
+        ),
         "mean_squared_free_energy_difference_kBT2": free_energy.mean_squared_difference(of_model, of_data),
         "population_phi_positive_percent": float(100 * (angles[:, 0] > 0).mean()),
         "population_phi_positive_reference_percent": float(100 * (reference[:, 0] > 0).mean()),
@@ -133,8 +156,6 @@ def surface(potential, data, train, given, checkpoint: pathlib.Path) -> dict:
 
 def dihedrals(trajectory) -> np.ndarray:
     """phi and psi (F, 2) [rad]."""
-    from workbench import geometry
-
     index = torch.tensor([[0, 1, 2, 3], [1, 2, 3, 4]])
     return np.concatenate(
         [geometry.dihedrals(torch.tensor(c.positions, dtype=torch.float64), index).numpy() for c in trajectory.chunks(65536)]
