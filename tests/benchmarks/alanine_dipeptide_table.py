@@ -36,10 +36,8 @@ def main() -> None:
         if rows:
             table[name] = summary(rows)
     for name, row in table.items():
-        print(
-            f"{name:52} {row['seeds']:2} seeds, {row['lost']} lost, JS {row['jensen_shannon']}, (kBT)^2 {row['mean_squared_difference_kBT2']}, "
-            f"phi > 0 in {row['seeds_that_find_phi_positive']}"
-        )
+        numbers = f"JS {row['jensen_shannon']}, (kBT)^2 {row['mean_squared_difference_kBT2']}"
+        print(f"{name}: {row['seeds']} seeds, {row['lost']} lost, {numbers}, phi > 0 in {row['seeds_that_find_phi_positive']}")
     table["does the published ordering hold"] = ordering(table)
     _record.write("alanine_dipeptide_table", table, list(range(10)))
 
@@ -78,7 +76,7 @@ def ordering(table: dict) -> dict:
         row = table.get(KINDS[kind])
         if row is not None:
             number = row["seeds_that_find_phi_positive"]
-            holds = {"seed": number == row["seeds"], "splines": number == 0, "unregularised": 0 < row["seeds"] - row["lost"]}[kind]
+            holds = {"seed": number == row["seeds"], "splines": number == 0, "unregularised": row["seeds"] - row["lost"] > 0}[kind]
             said[f"{KINDS[kind]}: {claim}"] = {"holds": holds, "seeds that find it": number, "lost": row["lost"], "of": row["seeds"]}
     return said
 
