@@ -53,6 +53,7 @@ DATA = {
     "three_body_spline": liquid,
     "three_body_table": liquid,
     "kernel": liquid,
+    "gap": liquid,
 }
 SETTINGS = {
     "schnet": {"channels": 16},
@@ -64,6 +65,7 @@ SETTINGS = {
     "three_body_spline": {"cutoff": 0.45, "theta_min": 1.0},
     "three_body_table": {"cutoff": 0.45},
     "kernel": {"cutoff": 0.45, "n_triplets": 40, "n_pairs": 20},
+    "gap": {"n_points": 40},
 }
 
 
@@ -73,7 +75,14 @@ def case(request):
     data = DATA[request.param]()
     method = rooms.method("potentials", request.param)
     potential = method.build(data, method.Settings(**SETTINGS.get(request.param, {}))).double()
-    if request.param in ("tabulated", "three_body_spline", "three_body_table", "kernel", "feature_splines"):  # their tables begin empty
+    if request.param in (
+        "tabulated",
+        "three_body_spline",
+        "three_body_table",
+        "kernel",
+        "gap",
+        "feature_splines",
+    ):  # their tables begin empty
         with torch.no_grad():
             for parameter in potential.parameters():
                 parameter.copy_(10 * torch.cos(0.4 * torch.arange(parameter.numel(), dtype=torch.float64)).reshape(parameter.shape))

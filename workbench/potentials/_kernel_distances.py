@@ -55,11 +55,11 @@ class TripletKernel(_Switched):
 
     def coordinates(self, positions: Tensor, box: Tensor | None, pairs: neighbors.Pairs | None) -> tuple[Tensor, Tensor]:
         found = _triplets.find(positions, box, pairs, self.cutoff, self.exclusions)
-        return _lengths(found), torch.div(found.centre, positions.shape[1], rounding_mode="floor")
+        return sides(found), torch.div(found.centre, positions.shape[1], rounding_mode="floor")
 
     def derivatives(self, positions: Tensor, box: Tensor | None) -> tuple[Tensor, scipy.sparse.csr_array]:
         found = _triplets.find(positions, box, None, self.cutoff, self.exclusions)
-        return _lengths(found), lengths_by_position(found, positions.shape[1])
+        return sides(found), lengths_by_position(found, positions.shape[1])
 
     def weight(self, q: Tensor) -> Tensor:
         return _pair.switch(q[:, 0], self.switch_from, self.cutoff) * _pair.switch(q[:, 1], self.switch_from, self.cutoff)
@@ -73,7 +73,7 @@ class TripletKernel(_Switched):
         return torch.cat(energy).numpy().reshape(left.shape)
 
 
-def _lengths(found: _triplets.Triplets) -> Tensor:
+def sides(found: _triplets.Triplets) -> Tensor:
     """(r_ij, r_ik, r_jk) of triplets, (T, 3) [nm]."""
     sides = found.to_left, found.to_right, found.to_right - found.to_left
     return torch.stack([torch.linalg.vector_norm(side, dim=-1) for side in sides], 1)
