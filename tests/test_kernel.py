@@ -4,7 +4,7 @@ import torch
 
 from tests.test_potentials_contract import liquid
 from workbench import potentials, types
-from workbench.potentials import _kernel_expansion, kernel, lennard_jones, three_body_table
+from workbench.potentials import _kernel_expansion, _kernel_forces, kernel, lennard_jones, three_body_table
 
 Settings = kernel.Settings
 
@@ -78,6 +78,40 @@ def test_tables_have_the_energy_of_the_kernels():
     wanted, found = (potentials.forces(p, x, box) for p in (both, tables))
     assert (found - wanted).abs().max() < 0.01 * wanted.abs().max()
     assert tables.parts[2] is both.parts[2]
+
+
+def matrix(left, right, places=(0, 0), width=1.1):
+    """The covariance (3, 3) by kind of the forces on one bead each of two triplets of legs ``left`` and ``right`` (2, 3)."""
+    rows = [_kernel_forces.triplet_rows(*(leg[None] for leg in legs)) for legs in (left, right)]
+    one, at, table = np.array([0, 1]), [np.array([k]) for k in places], _kernel_forces.fisher_table(60.0, 300)
+    return lambda kind: _kernel_forces.triplet_matrix(kind, rows[0], at[0], one, rows[1], at[1], one, np.full(3, width), table, 60.0)
+
+
+def test_integration_over_rotations_is_their_mean():
+    left, right = np.random.default_rng(0).normal(size=(2, 2, 3))
+    turns = torch.linalg.qr(torch.randn(400_000, 3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)))
+    turns = turns.Q * torch.sign(torch.diagonal(turns.R, dim1=1, dim2=2))[:, None]
+    turns = (turns * torch.linalg.det(turns)[:, None, None]).numpy()
+    apart = left[None] - np.einsum("nij,kj->nki", turns, right)
+    mean = np.einsum("nij,n->ij", turns, np.exp(-0.5 * (apart**2).sum((1, 2)) / 1.1**2)) / len(turns)
+    np.testing.assert_allclose(matrix(left, right)(1), mean, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", range(3))
+def test_kernels_of_forces_turn_with_the_triplets(kind):
+    left, right = np.random.default_rng(0).normal(size=(2, 2, 3))
+    turn, _ = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))
+    turn *= np.linalg.det(turn)
+    np.testing.assert_allclose(matrix(left @ turn.T, right)(kind), turn @ matrix(left, right)(kind), atol=1e-12)
+    np.testing.assert_allclose(matrix(right, left)(kind), matrix(left, right)(kind).T, atol=1e-9)
+
+
+def test_the_kernels_of_pair_forces_act_along_the_pairs():
+    one, n = np.array([0, 1]), np.eye(3)
+    for kind in range(3):
+        made = _kernel_forces.pair_matrix(kind, np.array([0.3]), n[:1], one, np.array([0.31]), n[1:2], one, 0.05)
+        assert made[0, 1] > 0
+        assert np.abs(made).sum() == made[0, 1]
 
 
 def test_bad_input_is_refused():
