@@ -1,8 +1,8 @@
 """Frames as the force loss wants them: the force that is left to learn, and what each learned part keeps of them.
 
-A potential of a descriptor keeps the descriptor and its derivatives, which do not change while it learns; a ``Prepared`` one what it
-says itself; others keep positions and box and are differentiated anew. Frames are prepared once and held; more than ``at_once`` of them are prepared block by block, anew in
-every pass, so that data need not fit in memory.
+A ``Prepared`` potential says itself what does not change while it learns, others keep positions and box and are differentiated anew.
+Frames are prepared once and held; more than ``at_once`` of them are prepared block by block, anew in every pass, so that data need not
+fit in memory.
 """
 
 import copy
@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from workbench.potentials._base import Potential, Prepared, Sum, evaluate
-from workbench.potentials._on_descriptor import OnDescriptor
 from workbench.types import ReferenceData
 
 Parts = list[tuple[float, Potential]]
 """Parts of a sum with their weights."""
+BEADS_AT_ONCE = 100_000
+"""Beads that are prepared together."""
 
 
 def split(potential: Potential) -> tuple[Parts, Parts]:
@@ -32,10 +33,8 @@ def split(potential: Potential) -> tuple[Parts, Parts]:
     return ([], [(1.0, potential)]) if any(p.requires_grad for p in potential.parameters()) else ([(1.0, potential)], [])
 
 
-def kept(part: Potential, chunk: ReferenceData, positions: Tensor, box: Tensor | None) -> list[Tensor]:
-    """What ``part`` keeps of the frames of ``chunk``, tensors with a leading axis F."""
-    if isinstance(part, OnDescriptor):
-        return [part.descriptor.values(positions, box), part.descriptor.jacobian(positions, box).flatten(2)]
+def kept(part: Potential, positions: Tensor, box: Tensor | None) -> list[Tensor]:
+    """What ``part`` keeps of frames, tensors with a leading axis F."""
     if isinstance(part, Prepared):
         return part.prepare(positions, box)
     return [positions] if box is None else [positions, box]
@@ -43,11 +42,6 @@ def kept(part: Potential, chunk: ReferenceData, positions: Tensor, box: Tensor |
 
 def gradient(part: Potential, of_frames: list[Tensor]) -> Tensor:
     """dU/dx (F, B, 3) of what :func:`kept` gave, differentiable in the parameters."""
-    if isinstance(part, OnDescriptor):
-        q, jacobian = of_frames
-        q = q.detach().requires_grad_(True)
-        (slope,) = torch.autograd.grad(part.energy(q).sum(), q, create_graph=True)
-        return torch.bmm(slope[:, None], jacobian)[:, 0].reshape(len(q), -1, 3)
     if isinstance(part, Prepared):
         return part.gradient(of_frames)
     positions = of_frames[0].detach().requires_grad_(True)
@@ -58,13 +52,13 @@ def gradient(part: Potential, of_frames: list[Tensor]) -> Tensor:
 def prepare(fixed: Parts, learned: Parts, data: ReferenceData, device: torch.device, dtype: torch.dtype) -> list[list[Tensor]]:
     """Of all frames of ``data``: [the force left to learn (F, B, 3)], then for every learned part what it keeps."""
     columns: list[list[list[Tensor]]] = []
-    for chunk in data.chunks():
+    for chunk in data.chunks(max(1, BEADS_AT_ONCE // data.beads.n_beads)):
         positions = torch.tensor(chunk.positions, dtype=torch.float64)
         box = None if chunk.box is None else torch.tensor(chunk.box, dtype=torch.float64)
         force = torch.tensor(chunk.forces, dtype=torch.float64)
         for weight, part in fixed:
             force = force - weight * evaluate(copy.deepcopy(part).cpu(), positions, box).forces
-        found = [[force], *(kept(part, chunk, positions, box) for _, part in learned)]
+        found = [[force], *(kept(part, positions, box) for _, part in learned)]
         columns.append([[t.to(device, dtype) if t.is_floating_point() else t.to(device) for t in tensors] for tensors in found])
     if not columns:
         return [[torch.zeros(0, *data.positions.shape[1:], device=device, dtype=dtype)]]

@@ -3,19 +3,20 @@
 import abc
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from workbench.descriptors import cartesian, internal_coordinates
 from workbench.descriptors._base import Descriptor
 from workbench.neighbors import Pairs
-from workbench.potentials._base import Analytic, Evaluation
+from workbench.potentials._base import Analytic, Evaluation, Prepared
 from workbench.types import Beads, ReferenceData
 
 DESCRIPTORS = ("internal_coordinates", "cartesian")
 
 
-class OnDescriptor(Analytic):
-    """A potential u(q) of a descriptor q (F, D)."""
+class OnDescriptor(Analytic, Prepared):
+    """A potential u(q) of a descriptor q (F, D); it is trained on q and dq/dx, which do not change with its parameters."""
 
     def __init__(self, descriptor: Descriptor):
         super().__init__()
@@ -36,6 +37,16 @@ class OnDescriptor(Analytic):
         energy, slope = self.energy_and_slope(self.descriptor.values(positions, box))
         gradient, strain = self.descriptor.pullback(positions, box, slope, virial)
         return Evaluation(energy, gradient.neg_(), None if strain is None else -strain)
+
+    def prepare(self, positions: Tensor, box: Tensor | None) -> list[Tensor]:
+        """q (F, D) and dq/dx (F, D, 3 B)."""
+        return [self.descriptor.values(positions, box), self.descriptor.jacobian(positions, box).flatten(2)]
+
+    def gradient(self, prepared: list[Tensor]) -> Tensor:
+        q, jacobian = prepared
+        q = q.detach().requires_grad_(True)
+        (slope,) = torch.autograd.grad(self.energy(q).sum(), q, create_graph=True)
+        return torch.bmm(slope[:, None], jacobian)[:, 0].reshape(len(q), -1, 3)
 
 
 def restored(
