@@ -34,15 +34,6 @@ class PairPotential(Analytic):
         energy = self.pair_energy(torch.linalg.vector_norm(vector, dim=-1), frame)
         return torch.zeros(len(positions), dtype=energy.dtype, device=energy.device).index_add(0, frame, energy)
 
-    def evaluate(self, positions: Tensor, box: Tensor | None, pairs: neighbors.Pairs | None, virial: bool) -> Evaluation:
-        vector, frame, pairs = vectors(positions, box, pairs, self.cutoff, self.exclusions)
-        r = torch.linalg.vector_norm(vector, dim=-1)
-        with torch.enable_grad():
-            distance = r.requires_grad_(True)
-            energy = self.pair_energy(distance, frame)
-            (slope,) = torch.autograd.grad(energy.sum(), distance)
-        return gather(positions, pairs, frame, vector, energy.detach(), slope / r.detach(), virial)
-
     def native(self, energy: str, switch_from: float, beads: Beads, periodic: bool) -> openmm.CustomNonbondedForce:
         """The OpenMM force of ``energy``, an expression in r, for ``beads``; switched off from ``switch_from`` [nm] as here."""
         force = openmm.CustomNonbondedForce(energy)
@@ -55,6 +46,17 @@ class PairPotential(Analytic):
         for i, j in self.exclusions.tolist():
             force.addExclusion(i, j)
         return force
+
+
+def evaluate(potential: PairPotential, positions: Tensor, box: Tensor | None, pairs: neighbors.Pairs | None, virial: bool) -> Evaluation:
+    """Energy, forces and virial by the slope of ``pair_energy``, in torch."""
+    vector, frame, pairs = vectors(positions, box, pairs, potential.cutoff, potential.exclusions)
+    r = torch.linalg.vector_norm(vector, dim=-1)
+    with torch.enable_grad():
+        distance = r.requires_grad_(True)
+        energy = potential.pair_energy(distance, frame)
+        (slope,) = torch.autograd.grad(energy.sum(), distance)
+    return gather(positions, pairs, frame, vector, energy.detach(), slope / r.detach(), virial)
 
 
 def vectors(

@@ -3,12 +3,21 @@
 Source: J. E. Lennard-Jones, Proc. Phys. Soc. 43, 461 (1931).
 """
 
+import numba
+import numpy as np
 import torch
 from torch import Tensor
 
+from workbench import neighbors
+from workbench.potentials import _lennard_jones_kernels as kernels
+from workbench.potentials import _pair
+from workbench.potentials._base import Evaluation
 from workbench.potentials._pair import PairPotential, exclusion_list, switch
 from workbench.settings import field, settings
 from workbench.types import Beads, ReferenceData
+
+PAIRS_PER_CHUNK = 4000
+"""A thread is worth its start for this many pairs."""
 
 
 @settings
@@ -40,6 +49,35 @@ class LennardJones(PairPotential):
         epsilon = self.epsilon[frame] if self.epsilon.dim() else self.epsilon
         sigma = self.sigma[frame] if self.sigma.dim() else self.sigma
         return (lennard_jones(r, epsilon, sigma) * switch(r, self.cutoff - self.switch_width, self.cutoff)).to(r.dtype)
+
+    def evaluate(self, positions: Tensor, box: Tensor | None, pairs: neighbors.Pairs | None, virial: bool) -> Evaluation:
+        if positions.is_cuda:
+            return _pair.evaluate(self, positions, box, pairs, virial)
+        if pairs is None:
+            pairs = neighbors.search(positions, box, self.cutoff, self.exclusions)
+        (frames, beads), x = positions.shape[:2], positions.detach().contiguous().reshape(-1, 3).numpy()
+        chunks = min(numba.get_num_threads(), 1 + len(pairs.second) // PAIRS_PER_CHUNK)
+        bounds = np.searchsorted(pairs.starts.numpy(), np.linspace(0, len(pairs.second), chunks + 1))
+        bounds[0], bounds[-1] = 0, len(x)
+        force, energy = np.zeros((chunks, *x.shape), x.dtype), np.zeros((chunks, frames))
+        stress = np.zeros((chunks, frames if virial else 0, 3, 3))
+        kernels.pairs(
+            x,
+            np.zeros((frames, 3), x.dtype) if box is None else box.to(positions.dtype).contiguous().numpy(),
+            beads,
+            pairs.starts.numpy(),
+            pairs.second.numpy(),
+            bounds,
+            *(p.to(positions.dtype).expand(frames).contiguous().numpy() for p in (self.epsilon, self.sigma)),
+            x.dtype.type(self.cutoff - self.switch_width),
+            x.dtype.type(self.cutoff),
+            force,
+            energy,
+            stress,
+        )
+        sums, dtype = torch.from_numpy(energy.sum(0)), positions.dtype
+        total = torch.from_numpy(force[0] if chunks == 1 else force.sum(0)).reshape(positions.shape)
+        return Evaluation(sums.to(dtype), total, torch.from_numpy(stress.sum(0)).to(dtype) if virial else None)
 
     def bind(self, beads: Beads) -> "LennardJones":
         bound = LennardJones(**{**self.recipe(), "exclusions": exclusion_list(beads)})

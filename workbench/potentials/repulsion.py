@@ -6,6 +6,9 @@ A prior that keeps the beads of a network apart: Wang et al., ACS Cent. Sci. 5, 
 import torch
 from torch import Tensor
 
+from workbench.neighbors import Pairs
+from workbench.potentials import _pair
+from workbench.potentials._base import Evaluation
 from workbench.potentials._pair import PairPotential, exclusion_list, switch
 from workbench.settings import field, settings
 from workbench.types import Beads, ReferenceData
@@ -32,6 +35,9 @@ class Repulsion(PairPotential):
 
     def pair_energy(self, r: Tensor, frame: Tensor) -> Tensor:
         return (self.epsilon * (self.sigma / r) ** self.exponent * switch(r, 0.8 * self.cutoff, self.cutoff)).to(r.dtype)
+
+    def evaluate(self, positions: Tensor, box: Tensor | None, pairs: Pairs | None, virial: bool) -> Evaluation:
+        return _pair.evaluate(self, positions, box, pairs, virial)
 
     def bind(self, beads: Beads) -> "Repulsion":
         bound = Repulsion(**{**self.recipe(), "exclusions": exclusion_list(beads)})
