@@ -4,22 +4,23 @@ from typing import Any
 
 from workbench import rooms
 
-FORCES = ("force_matching", "spline_force_matching")
+FORCES = ("force_matching", "spline_force_matching", "feature_regression")
 """Fits that need forces; the others need distributions."""
 SOLVERS = {
     "tabulated": ("iterative_boltzmann", "boltzmann_inversion", "inverse_monte_carlo", "relative_entropy", "spline_force_matching"),
     "three_body_spline": ("spline_force_matching",),
-    **dict.fromkeys(("lennard_jones", "repulsion", "stillinger_weber"), ()),
+    "feature_splines": ("feature_regression", "force_matching"),
+    **dict.fromkeys(("lennard_jones", "repulsion", "stillinger_weber", "walls"), ()),
 }
 """Fits that solve for a potential, the usual one first; those of all that are not named: force matching, by gradient."""
-BASES = {"tabulated": "", "three_body_spline": "tabulated"}
+BASES = {"tabulated": "", "feature_splines": "", "three_body_spline": "tabulated"}
 """What a potential is added to; '': it has bonded terms of its own. All that are not named: a harmonic prior."""
-UNITS = {"force_matching": "epochs", "spline_force_matching": "blocks", "boltzmann_inversion": "step"}
+UNITS = {"force_matching": "epochs", "spline_force_matching": "blocks", "feature_regression": "blocks", "boltzmann_inversion": "step"}
 """What a fit counts, where it is not iterations."""
-NAMES = {"harmonic": "prior", "tabulated": "tables", "three_body_spline": "triples"}
+NAMES = {"harmonic": "prior", "tabulated": "tables", "three_body_spline": "triples", "feature_splines": "splines"}
 """Names of potentials in code; of all that are not here: network."""
 BASE_SAYS = {
-    "": "no prior: bonded terms are tables",
+    "": "no prior: bonded terms are tables or splines",
     "harmonic": "on top of a harmonic prior",
     "tabulated": "with pair tables, solved together",
 }
