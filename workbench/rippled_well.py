@@ -35,9 +35,9 @@ class Settings:
 
 @numba.njit(cache=True)
 def _slopes(x, y):
-    """dV/dx and dV/dy [kBT/nm]."""
+    """dV/dx and dV/dy [kBT/nm] of numbers or arrays."""
     a, b, c, d = x - 4, x - 2, x + 2, x + 3
-    ripple = 0.12 * math.cos(3 * (x + 5) * (y - 6))
+    ripple = 0.12 * np.cos(3 * (x + 5) * (y - 6))
     return (a * b * c + a * b * d + a * c * d + b * c * d) / 50 + (y - 6) * ripple, 0.1 * y + (x + 5) * ripple
 
 
@@ -73,10 +73,8 @@ def mean_force(x: np.ndarray) -> np.ndarray:
     """f(x) [kBT/nm] at ``x`` (any,) [nm]."""
     found = []
     for at in x:
-        weight = np.exp(-(Y**2) / 20 - np.sin(3 * (at + 5) * (Y - 6)) / 25)
-        a, b, c, d = at - 4, at - 2, at + 2, at + 3
-        slope = (a * b * c + a * b * d + a * c * d + b * c * d) / 50 + 0.12 * (Y - 6) * np.cos(3 * (at + 5) * (Y - 6))
-        found.append(-(weight * slope).sum() / weight.sum())
+        weight = np.exp(-energy(at, Y) + energy(at, 0.0))
+        found.append(-(weight * _slopes(at, Y)[0]).sum() / weight.sum())
     return np.array(found)
 
 
