@@ -47,9 +47,8 @@ def main() -> None:
             for _ in range(given.rounds):
                 runs.append((rate(potential, start, 10 * steps, "cpu"), peer(path, steps, given.peer_python)))
                 print(count, runs[-1], flush=True)
-            own = potentials.evaluate(potential.bind(start.beads), torch.tensor(start.positions).double(), torch.tensor(start.box)).energy[
-                0
-            ]
+            bound, x, box = potential.bind(start.beads), torch.tensor(start.positions).double(), torch.tensor(start.box)
+            own = potentials.evaluate(bound, x, box).energy[0]
             figures[f"{count} replicas, steps a second"] = {
                 "workbench": statistics.median(a for a, _ in runs),
                 "torchmd": statistics.median(b["steps_per_second"] for _, b in runs),
