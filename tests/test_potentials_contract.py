@@ -54,6 +54,7 @@ DATA = {
     "three_body_table": liquid,
     "kernel": liquid,
     "gap": liquid,
+    "behler_parrinello": liquid,
 }
 SETTINGS = {
     "schnet": {"channels": 16},

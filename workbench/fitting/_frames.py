@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from workbench.potentials._base import Potential, Prepared, Sum, evaluate
+from workbench.potentials.behler_parrinello import BehlerParrinello, temperatures
 from workbench.types import ReferenceData
 
 Parts = list[tuple[float, Potential]]
@@ -33,8 +34,10 @@ def split(potential: Potential) -> tuple[Parts, Parts]:
     return ([], [(1.0, potential)]) if any(p.requires_grad for p in potential.parameters()) else ([(1.0, potential)], [])
 
 
-def kept(part: Potential, positions: Tensor, box: Tensor | None) -> list[Tensor]:
-    """What ``part`` keeps of frames, tensors with a leading axis F."""
+def kept(part: Potential, chunk: ReferenceData, positions: Tensor, box: Tensor | None) -> list[Tensor]:
+    """What ``part`` keeps of the frames of ``chunk``, tensors with a leading axis F."""
+    if isinstance(part, BehlerParrinello) and part.states:
+        return [*part.prepare(positions, box), torch.tensor(temperatures(chunk))]
     if isinstance(part, Prepared):
         return part.prepare(positions, box)
     return [positions] if box is None else [positions, box]
@@ -58,11 +61,17 @@ def prepare(fixed: Parts, learned: Parts, data: ReferenceData, device: torch.dev
         force = torch.tensor(chunk.forces, dtype=torch.float64)
         for weight, part in fixed:
             force = force - weight * evaluate(copy.deepcopy(part).cpu(), positions, box).forces
-        found = [[force], *(kept(part, positions, box) for _, part in learned)]
+        found = [[force], *(kept(part, chunk, positions, box) for _, part in learned)]
         columns.append([[t.to(device, dtype) if t.is_floating_point() else t.to(device) for t in tensors] for tensors in found])
     if not columns:
         return [[torch.zeros(0, *data.positions.shape[1:], device=device, dtype=dtype)]]
-    return [[torch.cat(parts) for parts in zip(*of_part, strict=True)] for of_part in zip(*columns, strict=True)]
+    return [[_joined(parts) for parts in zip(*of_part, strict=True)] for of_part in zip(*columns, strict=True)]
+
+
+def _joined(parts: tuple[Tensor, ...]) -> Tensor:
+    """The tensors in a row; zeros fill the places of those with fewer neighbours."""
+    widest = max(p.shape[-1] for p in parts)
+    return torch.cat([torch.nn.functional.pad(p, (0, widest - p.shape[-1])) for p in parts]) if parts[0].dim() > 1 else torch.cat(parts)
 
 
 def residual(learned: Parts, batch: list[list[Tensor]]) -> Tensor:
