@@ -4,20 +4,32 @@ from typing import Any
 
 from workbench import rooms
 
-FORCES = ("force_matching", "spline_force_matching", "feature_regression")
+FORCES = ("force_matching", "kalman_matching", "spline_force_matching", "feature_regression", "kernel_regression")
 """Fits that need forces; the others need distributions."""
+GRADIENT = ("force_matching", "kalman_matching")
+"""Fits of any parameters, the second of a few thousand at most."""
 SOLVERS = {
     "tabulated": ("iterative_boltzmann", "boltzmann_inversion", "inverse_monte_carlo", "relative_entropy", "spline_force_matching"),
     "three_body_spline": ("spline_force_matching",),
-    "feature_splines": ("feature_regression", "force_matching"),
+    "feature_splines": ("feature_regression", *GRADIENT),
+    **dict.fromkeys(("kernel", "gap"), ("kernel_regression", *GRADIENT)),
+    **dict.fromkeys(("behler_parrinello", "cgnet", "deepcg", "deepcg_smooth"), GRADIENT),
     **dict.fromkeys(("lennard_jones", "repulsion", "stillinger_weber", "walls"), ()),
 }
 """Fits that solve for a potential, the usual one first; those of all that are not named: force matching, by gradient."""
 BASES = {"tabulated": "", "feature_splines": "", "three_body_spline": "tabulated"}
 """What a potential is added to; '': it has bonded terms of its own. All that are not named: a harmonic prior."""
-UNITS = {"force_matching": "epochs", "spline_force_matching": "blocks", "feature_regression": "blocks", "boltzmann_inversion": "step"}
+BLOCKS = ("spline_force_matching", "feature_regression", "kernel_regression")
+UNITS = {**dict.fromkeys(GRADIENT, "epochs"), **dict.fromkeys(BLOCKS, "blocks"), "boltzmann_inversion": "step"}
 """What a fit counts, where it is not iterations."""
-NAMES = {"harmonic": "prior", "tabulated": "tables", "three_body_spline": "triples", "feature_splines": "splines"}
+NAMES = {
+    "harmonic": "prior",
+    "tabulated": "tables",
+    "three_body_spline": "triples",
+    "feature_splines": "splines",
+    "kernel": "kernels",
+    "gap": "kernels",
+}
 """Names of potentials in code; of all that are not here: network."""
 BASE_SAYS = {
     "": "no prior: bonded terms are tables or splines",
