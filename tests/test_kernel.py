@@ -80,30 +80,45 @@ def test_tables_have_the_energy_of_the_kernels():
     assert tables.parts[2] is both.parts[2]
 
 
-def matrix(left, right, places=(0, 0), width=1.1):
-    """The covariance (3, 3) by kind of the forces on one bead each of two triplets of legs ``left`` and ``right`` (2, 3)."""
-    rows = [_kernel_forces.triplet_rows(*(leg[None] for leg in legs)) for legs in (left, right)]
-    one, at, table = np.array([0, 1]), [np.array([k]) for k in places], _kernel_forces.fisher_table(60.0, 300)
-    return lambda kind: _kernel_forces.triplet_matrix(kind, rows[0], at[0], one, rows[1], at[1], one, np.full(3, width), table, 60.0)
+def test_tables_of_pairs_begin_where_the_data_do_and_have_the_energy_of_the_kernels_from_there():
+    data = liquid()
+    part = filled(kernel.build(data, Settings(triplets=False, n_pairs=8, pair_width=0.04)))
+    table = kernel.tabulate(part, data, spacing=0.005, mesh=three_body_table.Settings())
+    assert table.start == pytest.approx(float(part.points.min()), abs=1e-12)
+    assert kernel.tabulate(part, data, start=0.2, mesh=three_body_table.Settings()).start == 0.2
+    r = np.linspace(table.start, 0.59, 40)
+    np.testing.assert_allclose(table.curve(0, r)[0], part.curve(r), atol=1e-3 * np.abs(part.curve(r)).max())
 
 
-def test_integration_over_rotations_is_their_mean():
+@pytest.fixture(scope="module")
+def matrix():
+    """The covariance (3, 3) by kind of the forces on the centres of two triplets of legs ``left`` and ``right`` (2, 3)."""
+    one, place, table, widths = np.array([0, 1]), np.array([0]), _kernel_forces.fisher_table(60.0, 300), np.full(3, 1.1)
+
+    def covariance(kind, left, right):
+        rows = [_kernel_forces.triplet_rows(*(leg[None] for leg in legs)) for legs in (left, right)]
+        return _kernel_forces.triplet_matrix(kind, rows[0], place, one, rows[1], place, one, widths, table, 60.0)
+
+    return covariance
+
+
+def test_integration_over_rotations_is_their_mean(matrix):
     left, right = np.random.default_rng(0).normal(size=(2, 2, 3))
     turns = torch.linalg.qr(torch.randn(400_000, 3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)))
     turns = turns.Q * torch.sign(torch.diagonal(turns.R, dim1=1, dim2=2))[:, None]
     turns = (turns * torch.linalg.det(turns)[:, None, None]).numpy()
     apart = left[None] - np.einsum("nij,kj->nki", turns, right)
     mean = np.einsum("nij,n->ij", turns, np.exp(-0.5 * (apart**2).sum((1, 2)) / 1.1**2)) / len(turns)
-    np.testing.assert_allclose(matrix(left, right)(1), mean, atol=1e-3)
+    np.testing.assert_allclose(matrix(1, left, right), mean, atol=1e-3)
 
 
 @pytest.mark.parametrize("kind", range(3))
-def test_kernels_of_forces_turn_with_the_triplets(kind):
+def test_kernels_of_forces_turn_with_the_triplets(matrix, kind):
     left, right = np.random.default_rng(0).normal(size=(2, 2, 3))
     turn, _ = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))
     turn *= np.linalg.det(turn)
-    np.testing.assert_allclose(matrix(left @ turn.T, right)(kind), turn @ matrix(left, right)(kind), atol=1e-12)
-    np.testing.assert_allclose(matrix(right, left)(kind), matrix(left, right)(kind).T, atol=1e-9)
+    np.testing.assert_allclose(matrix(kind, left @ turn.T, right), turn @ matrix(kind, left, right), atol=1e-12)
+    np.testing.assert_allclose(matrix(kind, right, left), matrix(kind, left, right).T, atol=1e-9)
 
 
 def test_the_kernels_of_pair_forces_act_along_the_pairs():
@@ -127,3 +142,8 @@ def test_bad_input_is_refused():
     mixed = types.Beads.from_bonds(names="AB", types="AB", masses=[1.0] * 2, molecule=range(2), bonds=[])
     with pytest.raises(ValueError, match="of one type, not A, B"):
         triplets().bind(mixed)
+    pairs = kernel.build(data, Settings(triplets=False))
+    with pytest.raises(ValueError, match=r"first knot at 0\.7 nm must come before the cut-off of 0\.6 nm"):
+        kernel.tabulate(pairs, data, start=0.7, mesh=three_body_table.Settings())
+    with pytest.raises(ValueError, match=r"first knot at 0\.5 nm must come before the cut-off of 0\.45 nm"):
+        kernel.tabulate(triplets(), data, mesh=three_body_table.Settings(start=0.5))

@@ -63,20 +63,23 @@ def build(data: ReferenceData, settings: Settings) -> Potential:
 
 
 def tabulate(
-    potential: Potential, data: ReferenceData, *, start: float, spacing: float = 0.01, mesh: three_body_table.Settings
+    potential: Potential, data: ReferenceData, *, start: float | None = None, spacing: float = 0.01, mesh: three_body_table.Settings
 ) -> Potential:
     """``potential`` with its kernels on grids: pairs from ``start`` [nm] in steps of about ``spacing`` [nm], triplets on ``mesh``.
 
-    Below ``start`` a wall goes on; take the shortest distance that the data hold. The triplets keep their own cut-off. Parts that
-    are no kernels of distances stay. Raises ``ValueError`` as the builders of the tables do.
+    Below ``start``, the shortest of the representative distances unless it is given, a wall goes on. The triplets keep their own
+    cut-off. Parts that are no kernels of distances stay. Raises ``ValueError`` for a first knot at the cut-off.
     """
     inside = zip(potential.parts, potential.weights, strict=True) if isinstance(potential, Sum) else [(potential, 1.0)]
     parts, weights = [], []
     for part, weight in inside:
         if isinstance(part, PairKernel):
-            n = max(4, math.ceil((part.cutoff - start) / spacing))
+            first = float(part.points.min()) if start is None else start
+            if first >= part.cutoff:
+                raise ValueError(f"kernel: the first knot at {first} nm must come before the cut-off of {part.cutoff} nm: lower `start`.")
+            n = max(4, math.ceil((part.cutoff - first) / spacing))
             grid = tabulated.Settings(
-                start=start, cutoff=part.cutoff, spacing=(part.cutoff - start) / n, bonds=False, angles=False, dihedrals=False
+                start=first, cutoff=part.cutoff, spacing=(part.cutoff - first) / n, bonds=False, angles=False, dihedrals=False
             )
             empty = tabulated.build(data, grid)
             part = empty.with_values(part.curve(np.array(empty.knots()))[None])

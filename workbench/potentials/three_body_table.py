@@ -154,18 +154,24 @@ def build(data: ReferenceData, settings: Settings) -> ThreeBodyTable:
     Raises ``ValueError`` without data, for beads of several types, a first knot at the cut-off, or a cut-off beyond half of the box.
     """
     _kernel_expansion.check("three_body_table", data, settings.cutoff)
-    if settings.start >= settings.cutoff:
-        raise ValueError(f"three_body_table: the first knot at {settings.start} nm must come before the cut-off of {settings.cutoff} nm.")
-    grid = settings.start, settings.cutoff, settings.n_leg, settings.n_angle
-    return ThreeBodyTable(*grid, _pair.exclusion_list(data.beads))
+    return _empty(data.beads, settings)
 
 
 def of_kernel(kernel: TripletKernel, beads: Beads, settings: Settings) -> ThreeBodyTable:
-    """The energy of triplets that ``kernel`` has, interpolated on the grid of ``settings`` with the kernel's own cut-off."""
-    grid = dataclasses.replace(settings, cutoff=kernel.cutoff)
-    empty = ThreeBodyTable(grid.start, grid.cutoff, grid.n_leg, grid.n_angle, _pair.exclusion_list(beads))
+    """The energy of triplets that ``kernel`` has, interpolated on the grid of ``settings`` with the kernel's own cut-off.
+
+    Raises ``ValueError`` for a first knot at the cut-off.
+    """
+    empty = _empty(beads, dataclasses.replace(settings, cutoff=kernel.cutoff))
     legs, cosines = empty.knots()
     return empty.with_values(kernel.surface(*np.meshgrid(legs, legs, cosines, indexing="ij")))
+
+
+def _empty(beads: Beads, s: Settings) -> ThreeBodyTable:
+    """A table without energy. Raises ``ValueError`` for a first knot at the cut-off."""
+    if s.start >= s.cutoff:
+        raise ValueError(f"three_body_table: the first knot at {s.start} nm must come before the cut-off of {s.cutoff} nm.")
+    return ThreeBodyTable(s.start, s.cutoff, s.n_leg, s.n_angle, _pair.exclusion_list(beads))
 
 
 def _weights(s: Tensor, n: int) -> tuple[Tensor, Tensor]:
