@@ -1,26 +1,20 @@
-"""Kernels of forces on two fluids: force error against training size for three kernels, then kernels on grids in simulations, and cost.
+"""Kernels of forces on two fluids: force error against training size for three kernels.
 
-    python -m tests.benchmarks.kernel_learning [--picoseconds 200]
+    python -m tests.benchmarks.kernel_learning [--draws 4]
 
 Forces on single beads are learned by (K + lambda 1) alpha = F, from the pairs of the Lennard-Jones fluid (argon, switched off at 0.85 nm)
 and the triplets of the three-body term of mW water. For each kernel the width and lambda with the least error on beads to validate are
-taken; errors are on others, relative to the root mean square of the force. Then pairs and triplets of mW water are learned together from
-whole frames, tabulated and run: distributions beside the reference's, with the floor that sampling sets (the distance of its two
-halves), and the time of a simulation beside that of the Stillinger-Weber form itself (processor time of one thread, medians of turns).
+taken; errors are on others, relative to the root mean square of the force.
 """
 
 import argparse
-import statistics
-import time
 
 import numpy as np
 import torch
 
-from tests.benchmarks import _fluids, _record
+from tests.benchmarks import _record
 from workbench import device, geometry, potentials, simulation, systems
-from workbench.fitting import kernel_regression
-from workbench.observables import adf, rdf
-from workbench.potentials import _kernel_forces, _triplets, kernel, lennard_jones, stillinger_weber, three_body_table
+from workbench.potentials import _kernel_forces, _triplets, lennard_jones, stillinger_weber
 from workbench.types import Beads, ReferenceData, Start
 
 SEED = 0
@@ -28,24 +22,22 @@ ARGON = lennard_jones.Settings(epsilon=0.99607, sigma=0.3405, cutoff=0.85, switc
 WIDTHS = {"Lennard-Jones": (0.05, 0.08, 0.12), "Stillinger-Weber": (0.05, 0.08, 0.12)}
 MOST = {"Lennard-Jones": 32, "Stillinger-Weber": 64}
 """Beads to train on, at most."""
+EQUILIBRATION = 6_000
+"""Steps of 5 fs."""
 REACH = {"Lennard-Jones": 0.85, "Stillinger-Weber": 0.4}
 """Longest pairs, and legs of triplets, that are seen [nm]."""
 STRENGTHS = 10.0 ** np.arange(-12, 1)
 JUDGED = 32
 """Beads to validate and, again, to judge by."""
-LEGS = 0.37
-MESH = three_body_table.Settings(start=0.22, n_leg=16, n_angle=24)
-KERNEL = kernel.Settings(cutoff=0.4, pair_cutoff=0.44, n_pairs=30, pair_width=0.02, n_triplets=200)
 
 
 def main() -> None:
-    """Learning curves, then simulations."""
+    """Learning curves of both fluids."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--picoseconds", type=float, default=200.0, help="of the reference and of the model")
+    parser.add_argument("--draws", type=int, default=4, help="of the beads that the curves are learned from and judged by")
     given = parser.parse_args()
     with device.threads(1):
-        figures = {name: curves(name, most) for name, most in MOST.items()}
-        figures["simulation"] = simulated(given.picoseconds)
+        figures = {name: curves(name, most, given.draws) for name, most in MOST.items()}
     _record.write("kernel_learning", figures, SEED)
 
 
@@ -63,9 +55,14 @@ def sampled(name: str, n_steps: int, save_every: int) -> ReferenceData:
     beads = Beads.from_bonds(names=("W",) * n, types=("W",) * n, masses=system.masses, molecule=range(n), bonds=[])
     start = Start(positions=system.positions[None], box=system.box[None], beads=beads)
     settings = simulation.replicas.Settings(
-        n_steps=n_steps, save_every=save_every, timestep_fs=5.0, friction=2.0, temperature=system.state.temperature, seed=SEED
+        n_steps=n_steps + EQUILIBRATION,
+        save_every=save_every,
+        timestep_fs=5.0,
+        friction=2.0,
+        temperature=system.state.temperature,
+        seed=SEED,
     )
-    run = simulation.replicas.run(potential.bind(beads), start, settings).take(slice(max(1, 10_000 // save_every), None))
+    run = simulation.replicas.run(potential.bind(beads), start, settings).take(slice(EQUILIBRATION // save_every, None))
     return labelled(run, moved.bind(beads), beads)
 
 
@@ -76,24 +73,36 @@ def labelled(run, potential, beads: Beads) -> ReferenceData:
     return ReferenceData(positions=x, forces=forces, box=box, beads=beads, states=run.states)
 
 
-def curves(name: str, most: int) -> dict:
-    """Relative force errors by kernel and number of beads trained on."""
-    data = sampled(name, 40_000, 1000)
-    rng = np.random.default_rng(SEED)
-    beads = [(int(frame), int(rng.integers(data.n_particles))) for frame in rng.permutation(np.repeat(np.arange(len(data)), 12))]
+def curves(name: str, most: int, draws: int) -> dict:
+    """Relative force errors by kernel and number of beads trained on: geometric means over draws of the beads, and their scatter."""
+    data = sampled(name, 10_000, 250)
     sizes = [2**k for k in range(1, int(np.log2(most)) + 1)]
-    parts = [Surroundings(name, data, part) for part in (beads[: sizes[-1]], beads[-2 * JUDGED : -JUDGED], beads[-JUDGED:])]
-    found: dict = {"beads": sizes}
-    for kind, label in enumerate(_kernel_forces.KINDS):
-        matrices = {width: [parts[0].matrix(kind, part, width) for part in parts] for width in WIDTHS[name]}
-        rows = [learned(matrices, [part.force for part in parts], size) for size in sizes]
+    tables = {width: Rotations(name, width) for width in WIDTHS[name]}
+    rows: dict = {label: [] for label in _kernel_forces.KINDS}
+    for draw in range(draws):
+        parts = drawn(name, data, sizes[-1], SEED + draw)
+        for kind, label in enumerate(_kernel_forces.KINDS):
+            matrices = {width: [parts[0].matrix(kind, part, width, tables[width]) for part in parts] for width in WIDTHS[name]}
+            rows[label].append([learned(matrices, [part.force for part in parts], size) for size in sizes])
+            print(name, draw, label, [round(row[0], 5) for row in rows[label][-1]], flush=True)
+    found: dict = {"beads": sizes, "draws": draws}
+    for label, each in rows.items():
+        errors = np.log([[row[0] for row in by_size] for by_size in each])
         found[label] = {
-            "relative error": [round(row[0], 5) for row in rows],
-            "width [nm]": [row[1] for row in rows],
-            "lambda": [row[2] for row in rows],
+            "relative error": np.exp(errors.mean(0)).round(5).tolist(),
+            "scatter of the draws, a factor": np.exp(errors.std(0)).round(3).tolist(),
+            "width [nm]": [[row[1] for row in by_size] for by_size in each],
+            "lambda": [[row[2] for row in by_size] for by_size in each],
         }
-        print(name, label, found[label]["relative error"], found[label]["width [nm]"], flush=True)
     return found
+
+
+def drawn(name: str, data: ReferenceData, size: int, seed: int) -> list["Surroundings"]:
+    """Beads to train on, to validate by and to judge by, none of them twice."""
+    rng = np.random.default_rng(seed)
+    chosen = rng.permutation(len(data) * data.n_particles)[: size + 2 * JUDGED]
+    beads = [divmod(int(each), data.n_particles) for each in chosen]
+    return [Surroundings(name, data, part) for part in (beads[:size], beads[size:-JUDGED], beads[-JUDGED:])]
 
 
 def learned(matrices: dict, forces: list, size: int) -> tuple[float, float, float]:
@@ -112,6 +121,14 @@ def learned(matrices: dict, forces: list, size: int) -> tuple[float, float, floa
     return best[1:]
 
 
+class Rotations:
+    """The table of integrals over rotations that triplets of a ``width`` need; pairs have them in closed form."""
+
+    def __init__(self, name: str, width: float):
+        self.largest = 2 * (REACH[name] / width) ** 2
+        self.table = _kernel_forces.fisher_table(self.largest, 400 if name == "Stillinger-Weber" else 2)
+
+
 class Surroundings:
     """Pairs or triplets of single beads, (frame, bead), and the forces on them."""
 
@@ -126,15 +143,13 @@ class Surroundings:
         self.rows, self.place, self.starts = np.concatenate(rows), np.concatenate(self.place), np.array(self.starts)
         self.force = np.concatenate([np.array(data.forces[frame, bead]) for frame, bead in beads])
 
-    def matrix(self, kind: int, other: "Surroundings", width: float) -> np.ndarray:
+    def matrix(self, kind: int, other: "Surroundings", width: float, turned: Rotations) -> np.ndarray:
         """Covariances of the forces on these beads with those on others."""
         if not self.triplets:
             a, b = (part.rows for part in (self, other))
             return _kernel_forces.pair_matrix(kind, a[:, 0], a[:, 1:], self.starts, b[:, 0], b[:, 1:], other.starts, width)
-        largest = 2 * (REACH["Stillinger-Weber"] / width) ** 2
-        table = _kernel_forces.fisher_table(largest, 400 if kind == 1 else 2)
         ends = self.rows, self.place, self.starts, other.rows, other.place, other.starts
-        return _kernel_forces.triplet_matrix(kind, *ends, np.full(3, width), table, largest)
+        return _kernel_forces.triplet_matrix(kind, *ends, np.full(3, width), turned.table, turned.largest)
 
 
 def pairs(x, box, bead: int, reach: float) -> tuple[np.ndarray, np.ndarray]:
@@ -155,67 +170,6 @@ def triplets(x, box, bead: int, reach: float) -> tuple[np.ndarray, np.ndarray]:
     beads = np.where(turned[:, None], beads[:, [0, 2, 1]], beads)
     mine = (beads == bead).any(1)
     return _kernel_forces.triplet_rows(a[mine], b[mine]), (beads[mine] == bead).argmax(1)
-
-
-def simulated(picoseconds: float) -> dict:
-    """Whole frames of mW water learned, put on grids and run; structure beside the reference's, and cost."""
-    steps = round(picoseconds / 0.005)
-    potential = stillinger_weber.build(None, stillinger_weber.Settings())
-    data = sampled("Stillinger-Weber", steps + 10_000, 50)
-    data = labelled(data, potential.bind(data.beads), data.beads)
-    part = data.take(np.linspace(0, len(data) - 1, 40).astype(int))
-    fit = kernel_regression.fit(kernel.build(part, KERNEL), part, kernel_regression.Settings())
-    tables = kernel.tabulate(fit.potential, part, start=0.235, spacing=0.005, mesh=MESH)
-    unseen = data.take(np.linspace(7, len(data) - 2, 20).astype(int))
-    x, box = torch.from_numpy(np.array(unseen.positions)), torch.from_numpy(np.array(unseen.box))
-    whole = float(np.sqrt(np.mean(unseen.forces**2)))
-    errors = {
-        label: float(np.sqrt(np.mean((potentials.forces(p, x, box).numpy() - unseen.forces) ** 2))) / whole
-        for label, p in (("kernels", fit.potential), ("tables", tables))
-    }
-    settings = simulation.replicas.Settings(
-        n_steps=steps + 10_000, save_every=50, timestep_fs=5.0, friction=2.0, temperature=298.15, seed=SEED + 1
-    )
-    run = simulation.replicas.run(tables, data.start([len(data) - 1]), settings).take(slice(200, None))
-    halves = [structure(data.take(half)) for half in (slice(0, len(data) // 2), slice(len(data) // 2, None))]
-    wanted, found = structure(data), structure(run)
-    return {
-        "relative force error": errors,
-        "lambda": float(fit.history["regularisation"][0]),
-        **{f"rms of {name}": rms(found[name], wanted[name]) for name in ("rdf", "adf")},
-        "floor": {name: rms(halves[0][name], halves[1][name]) for name in ("rdf", "adf")},
-        "processor time by that of the form": cost(tables),
-        "curves": {name: {"reference": wanted[name].round(5).tolist(), "tables": found[name].round(5).tolist()} for name in ("rdf", "adf")},
-        "r [nm]": wanted["r"].round(5).tolist(),
-        "theta [rad]": wanted["theta"].round(5).tolist(),
-    }
-
-
-def structure(trajectory) -> dict:
-    """Radial distribution up to 0.9 nm, and that of the angles of neighbours closer than ``LEGS``."""
-    radial, angular = rdf.compute(trajectory, rdf.Settings(r_max=0.9, n_bins=90)), adf.compute(trajectory, adf.Settings(cutoff=LEGS))
-    return {"rdf": radial.value, "adf": angular.value, "r": radial.x[0], "theta": angular.x[0]}
-
-
-def rms(found: np.ndarray, wanted: np.ndarray) -> float:
-    """Root mean square of a difference."""
-    return float(np.sqrt(np.mean((found - wanted) ** 2)))
-
-
-def cost(tables, rounds: int = 5) -> float:
-    """Processor time of a simulation of 512 mW beads by ``tables``, by that of the form itself."""
-    begin, ratios = _fluids.liquid("mW", 512), []
-    settings = simulation.replicas.Settings(
-        n_steps=1000, save_every=1000, timestep_fs=5.0, friction=2.0, temperature=298.15, skin=_fluids.SKINS["mW"]
-    )
-    for _ in range(rounds):
-        seconds = []
-        for potential in (tables, _fluids.potential("mW")):
-            begun = time.process_time()
-            simulation.replicas.run(potential, begin, settings)
-            seconds.append(time.process_time() - begun)
-        ratios.append(seconds[0] / seconds[1])
-    return statistics.median(ratios)
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def learned(data) -> dict:
     errors = {name: float(np.sqrt(np.mean(fit.history[f"force_error_{name}"] ** 2))) for name in ("before", "after")}
     print(errors, fit.history["held_out"], fit.history["regularisation"], flush=True)
     return {
-        "potential": kernel.tabulate(fit.potential, data, start=0.24, mesh=MESH),
+        "potential": kernel.tabulate(fit.potential, data, mesh=MESH),
         "force error [kJ/mol/nm]": errors | {"held out": float(fit.history["held_out"][0])},
         "lambda": float(fit.history["regularisation"][0]),
         "processor seconds of the fit": time.process_time() - begun,
