@@ -13,7 +13,7 @@ from workbench.potentials.behler_parrinello import Settings
 
 from .test_potentials_contract import liquid
 
-FEW = behler_parrinello.symmetry_functions.Settings(n_radial=4, zetas=(1.0, 4.0))
+FEW = behler_parrinello.symmetry_functions.Settings(n_radial=4, zetas=(1, 4))
 
 
 def at_temperatures(n_frames=12, kelvin=(280.0, 340.0)):

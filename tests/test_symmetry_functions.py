@@ -13,7 +13,7 @@ from workbench.descriptors.symmetry_functions import Settings, SymmetryFunctions
 
 from .test_potentials_contract import liquid
 
-RADIAL, ANGULAR = [(40.0, 0.3), (0.0, 0.0)], [(0.0, 1.0, 1.0), (2.0, -1.0, 4.0)]
+RADIAL, ANGULAR = [(40.0, 0.3), (0.0, 0.0)], [(0.0, 1.0, 1), (2.0, -1.0, 4)]
 
 
 def neighbours(n=40, seed=0):
@@ -83,7 +83,7 @@ def test_a_neighbour_fades_at_the_cut_off():
 
 def test_built_for_a_liquid_and_refusals():
     data = liquid()
-    made = symmetry_functions.build(data, Settings(n_radial=5, zetas=(1.0, 4.0), etas=(0.0, 5.0)))
+    made = symmetry_functions.build(data, Settings(n_radial=5, zetas=(1, 4), etas=(0.0, 5.0)))
     assert made.size == 5 + 8
     assert made.radial[0] == pytest.approx((0.5 / 0.07**2, 0.25))
     with pytest.raises(ValueError, match="give the projected frames"):

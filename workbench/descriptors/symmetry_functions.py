@@ -30,9 +30,7 @@ class Settings:
     angular_cutoff: float = field(
         0.45, "Cut-off of the angular functions, at most that of the radial ones.", unit="nm", bounds=(1e-3, None)
     )
-    zetas: tuple[float, ...] = field(
-        (1.0, 2.0, 4.0, 8.0), "Sharpness of the angle; each with lambda = 1 and -1; none: no angle.", bounds=(1.0, 64.0)
-    )
+    zetas: tuple[int, ...] = field((1, 2, 4, 8), "Sharpness of the angle; each with lambda = 1 and -1; none: no angle.", bounds=(1, 64))
     etas: tuple[float, ...] = field((0.0,), "Decay of the angular functions with distance.", unit="1/nm^2", bounds=(0.0, None))
     angular: str = field(
         "wide", "G5 (wide), or G4 (narrow), which leaves out pairs that are no neighbours of each other.", choices=("wide", "narrow")
@@ -114,7 +112,8 @@ class SymmetryFunctions(torch.nn.Module):
 
     def _arrays(self) -> tuple:
         radial, angular = np.array(self.radial, np.float64).reshape(-1, 2), np.array(self.angular, np.float64).reshape(-1, 3)
-        return radial, angular, np.array([self.cutoff, self.angular_cutoff]), self.n_types, self.narrow
+        zetas = angular[:, 2].astype(np.int64)
+        return radial, angular, zetas, np.array([self.cutoff, self.angular_cutoff]), self.n_types, self.narrow
 
     @staticmethod
     def _fade(r: Tensor, cutoff: float) -> Tensor:
