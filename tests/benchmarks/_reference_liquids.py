@@ -14,8 +14,8 @@ RIGID = {"timestep_fs": 2.0, "friction_per_ps": 1.0, "platform": "CPU", "checkpo
 LIQUIDS = {
     "spce": (reference.Settings(n_frames=400, interval_ps=0.25, equilibration_ps=20.0, **RIGID), 300.0),
     **{
-        name: (reference.Settings(n_frames=400, interval_ps=0.5, equilibration_ps=40.0, **RIGID), 298.15)
-        for name in ("hexane", "toluene", "methanol_water")
+        name: (reference.Settings(n_frames=400, interval_ps=0.5, equilibration_ps=40.0, **RIGID), temperature)
+        for name, temperature in {"hexane": 298.15, "toluene": 298.15, "methanol_water": 298.15, "ethane": 184.6}.items()
     },
     "polymer_melt": (
         reference.Settings(n_frames=1000, interval_ps=0.5, timestep_fs=2.0, friction_per_ps=2.0, pressure=1.01325, equilibration_ps=200.0),
@@ -34,6 +34,8 @@ def load(name: str) -> System:
         return systems.load(name, n_methanol=200, n_water=200, constraints="h-bonds")
     if name == "polymer_melt":
         return systems.load(name, constraints="h-bonds")
+    if name == "ethane":
+        return systems.load(name, n_molecules=168, cutoff_nm=0.9, constraints="h-bonds")
     return systems.load(name, n_molecules=125, constraints="h-bonds")
 
 

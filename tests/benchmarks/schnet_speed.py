@@ -2,10 +2,11 @@
 
     python -m tests.benchmarks.schnet_speed --peer-python PATH --peer-source PATH
 
-The peer lives in an environment of its own (``torch`` of the same version, torch_geometric, torch_cluster and what else mlcg imports) with
-a checkout of ClementiGroup/mlcg at 434da19. Ratios are medians over pairs of runs. Bars: training 1.5 times, aim 3 times its samples a
-second; 32 replicas 3 times, aim 10 times its steps a second. Arithmetic is that of the layers (two a multiplication), the same for both:
-of the network as it is written, forward once for a step of a simulation and with its two reverses (three times over each) in training.
+The peer lives in an environment of its own (``torch`` of the same version, torch_geometric and what else it imports) with a checkout of
+ClementiGroup/mlcg at 434da19, less the imports of MACE, So3krates and Allegro in ``mlcg/nn/__init__.py``. Ratios are medians over pairs
+of runs. Bars: training 1.5 times, aim 3 times its samples a second; 32 replicas 3 times, aim 10 times its steps a second. Arithmetic is
+that of the layers (two a multiplication), the same for both: of the network as it is written, forward once for a step of a simulation and
+with its two reverses (three times over each) in training. Then our throughput from 1 to 1024 replicas.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from workbench import device, fitting, potentials, simulation, types
 BEADS, CUTOFF, N_BLOCKS, BATCH, FRAMES = 10, 0.5, 2, 64, 1024
 TRAINED, REPLICAS, STEPS = 24, (1, 32), {1: 150, 32: 50}
 """Batches trained, replicas, and steps that the peer takes."""
+THROUGHPUT = (1, 4, 16, 64, 256, 1024)
 
 
 def main() -> None:
@@ -43,12 +45,13 @@ def main() -> None:
         for _ in range(given.pairs):
             runs.append((ours(data), peer(path, given)))
             print(runs[-1], flush=True)
-    figures = {"neighbours of a bead": 2 * pairs_of(data) / BEADS}
+        figures = {"neighbours of a bead": 2 * pairs_of(data) / BEADS, "replica-steps a second": throughput(data)}
     for name in runs[0][0]:
         rates = {"workbench": statistics.median(a[name] for a, _ in runs), "mlcg": statistics.median(b[name] for _, b in runs)}
         figures[name] = rates | {
             "ratio": statistics.median(a[name] / b[name] for a, b in runs),
             "ratios": [a[name] / b[name] for a, b in runs],
+            "share of mlcg's time that its search takes": statistics.median(b[f"search, {name}"] for _, b in runs),
             "GFLOP/s of the network as written": {who: rate * operations(name, pairs_of(data)) * 1e-9 for who, rate in rates.items()},
         }
     _record.write("schnet_speed", figures, 0)
@@ -92,13 +95,23 @@ def ours(data: types.ReferenceData) -> dict:
     figures = {"training, samples a second": 3 * FRAMES / (seen[3] - seen[0])}
     prior = potentials.harmonic.build(data, potentials.harmonic.Settings())
     for count in REPLICAS:
-        times: list[float] = []
-        steps = 8 * STEPS[count]
-        run = simulation.replicas.Settings(n_steps=2 * steps, save_every=steps, friction=1.0, timestep_fs=2.0)
-        start = data.start(range(count))
-        simulation.replicas.run(prior + network, start, run, on_step=lambda step, metrics, to=times: to.append(time.perf_counter()))
-        figures[f"{count} replicas, steps a second"] = steps / (times[1] - times[0])
+        figures[f"{count} replicas, steps a second"] = rate(prior + network, data.start(range(count)), 8 * STEPS[count])
     return figures
+
+
+def throughput(data: types.ReferenceData) -> dict:
+    """Ours from one replica to 1024."""
+    network = potentials.schnet.build(data, potentials.schnet.Settings(cutoff=CUTOFF, n_blocks=N_BLOCKS))
+    potential = potentials.harmonic.build(data, potentials.harmonic.Settings()) + network
+    return {str(count): count * rate(potential, data.start(range(count)), max(8, 4096 // count)) for count in THROUGHPUT}
+
+
+def rate(potential, start: types.Start, steps: int) -> float:
+    """Steps a second over the later half of a run."""
+    times: list[float] = []
+    settings = simulation.replicas.Settings(n_steps=2 * steps, save_every=steps, friction=1.0, timestep_fs=2.0)
+    simulation.replicas.run(potential, start, settings, on_step=lambda step, metrics: times.append(time.perf_counter()))
+    return steps / (times[1] - times[0])
 
 
 def peer(path: pathlib.Path, given) -> dict:
@@ -114,6 +127,8 @@ def peer(path: pathlib.Path, given) -> dict:
         figures |= {
             "training, samples a second": found["samples_per_second"],
             f"{count} replicas, steps a second": found["steps_per_second"],
+            "search, training, samples a second": found["search_in_training"],
+            f"search, {count} replicas, steps a second": found["search_in_simulation"],
         }
     return figures
 
