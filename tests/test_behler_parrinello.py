@@ -88,9 +88,9 @@ def test_fixed_at_a_state_it_is_stored_with_it(tmp_path):
 def test_refusals():
     data = at_temperatures()
     network = behler_parrinello.build(data, Settings(functions=FEW, states=True))
-    with pytest.raises(ValueError, match=r"want a temperature: run potential.at\(State"):
+    with pytest.raises(ValueError, match=r"want a temperature: run potentials.at\(potential, State"):
         network(*tensors(data))
-    with pytest.raises(ValueError, match=r"want a temperature: run potential.at\(State"):
+    with pytest.raises(ValueError, match=r"want a temperature: run potentials.at\(potential, State"):
         potentials.forces(network, *tensors(data))
     with pytest.raises(ValueError, match="all frames are at 300 K and temperature cannot be learned from"):
         behler_parrinello.build(liquid(), Settings(functions=FEW, states=True))

@@ -8,11 +8,18 @@ import torch
 
 from tests import test_potentials_contract as contract
 from widgets import fitting_choice
-from workbench import potentials, rooms, types
+from workbench import potentials, rooms, simulation, types
 
 QUICK = {
     "force_matching": {"n_epochs": 3, "batch_size": 4, "validation_fraction": 0.25},
     "kalman_matching": {"n_epochs": 2, "n_updates": 20, "n_streams": 4, "n_components": 4, "epsilon": 1.0, "validation_fraction": 0.25},
+    "joint_matching": {
+        "n_epochs": 3,
+        "n_iterations": 1,
+        "n_steps": 1,
+        "equilibration_steps": 10,
+        "simulation": simulation.replicas.Settings(n_steps=20, save_every=10, timestep_fs=1.0),
+    },
     "kernel_regression": {"regularisation": 1e-3, "n_blocks": 2},
     "spline_force_matching": {"n_blocks": 2},
     "feature_regression": {"n_blocks": 2},

@@ -4,7 +4,7 @@ from typing import Any
 
 from workbench import rooms
 
-FORCES = ("force_matching", "kalman_matching", "spline_force_matching", "feature_regression", "kernel_regression")
+FORCES = ("force_matching", "kalman_matching", "joint_matching", "spline_force_matching", "feature_regression", "kernel_regression")
 """Fits that need forces; the others need distributions."""
 GRADIENT = ("force_matching", "kalman_matching")
 """Fits of any parameters, the second of a few thousand at most."""
@@ -13,7 +13,8 @@ SOLVERS = {
     "three_body_spline": ("spline_force_matching",),
     "feature_splines": ("feature_regression", *GRADIENT),
     **dict.fromkeys(("kernel", "gap"), ("kernel_regression", *GRADIENT)),
-    **dict.fromkeys(("behler_parrinello", "cgnet", "deepcg", "deepcg_smooth"), GRADIENT),
+    "cgnet": GRADIENT,
+    **dict.fromkeys(("behler_parrinello", "deepcg", "deepcg_smooth"), (*GRADIENT, "joint_matching")),
     **dict.fromkeys(("lennard_jones", "repulsion", "stillinger_weber", "walls"), ()),
 }
 """Fits that solve for a potential, the usual one first; those of all that are not named: force matching, by gradient."""
@@ -64,6 +65,8 @@ def refusal(potential: str, method: str, settings: Any, frames: Any) -> str:
         return ""
     if method in FORCES and frames.forces is None:
         return f"{method} needs forces and these frames have none: sample with forces, or fit tables to distributions (tabulated)."
+    if method == "joint_matching" and frames.box is None:
+        return "joint_matching needs the g(r) of a liquid in a box and these frames have none: match their forces alone (force_matching)."
     if method not in FORCES and frames.box is None and settings.pairs:
         return f"{method} of pairs needs a periodic box and these frames have none: switch 'pairs' off to fit bonded tables alone."
     return ""

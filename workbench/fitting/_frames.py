@@ -12,8 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workbench.potentials._base import Potential, Prepared, Sum, evaluate
-from workbench.potentials.behler_parrinello import BehlerParrinello, temperatures
+from workbench.potentials._base import Potential, Prepared, Sum, Thermal, evaluate
 from workbench.types import ReferenceData
 
 Parts = list[tuple[float, Potential]]
@@ -36,8 +35,8 @@ def split(potential: Potential) -> tuple[Parts, Parts]:
 
 def kept(part: Potential, chunk: ReferenceData, positions: Tensor, box: Tensor | None) -> list[Tensor]:
     """What ``part`` keeps of the frames of ``chunk``, tensors with a leading axis F."""
-    if isinstance(part, BehlerParrinello) and part.states:
-        return [*part.prepare(positions, box), torch.tensor(temperatures(chunk))]
+    if isinstance(part, Thermal) and part.states:
+        return [*part.prepare(positions, box), torch.tensor(chunk.temperatures())]
     if isinstance(part, Prepared):
         return part.prepare(positions, box)
     return [positions] if box is None else [positions, box]

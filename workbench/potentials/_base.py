@@ -13,7 +13,7 @@ from torch import Tensor
 
 from workbench import rooms
 from workbench.neighbors import Pairs
-from workbench.types import Beads
+from workbench.types import Beads, State
 
 
 class Evaluation(NamedTuple):
@@ -72,6 +72,16 @@ class Prepared(Potential):
         """dU/dx (F, B, 3) [kJ/mol/nm] of frames of :meth:`prepare`, with a graph to the parameters."""
 
 
+class Thermal(Prepared):
+    """A prepared potential that, where ``states`` says so, changes with the temperature: a free energy does."""
+
+    states: bool
+
+    @abc.abstractmethod
+    def at(self, state: State) -> Potential:
+        """The potential at the temperature of ``state``; shares the parameters."""
+
+
 class Sum(Potential):
     """A weighted sum of potentials; weights are 1 unless given."""
 
@@ -104,6 +114,13 @@ class Sum(Potential):
 def _parts(potential: Potential) -> list[Potential]:
     """A plain sum is its parts, so that ``a + b + c`` is flat."""
     return list(potential.parts) if isinstance(potential, Sum) and all(w == 1.0 for w in potential.weights) else [potential]
+
+
+def at(potential: Potential, state: State) -> Potential:
+    """``potential`` at the temperature of ``state``: parts that change with it are fixed there, others stay; shares the parameters."""
+    if isinstance(potential, Sum):
+        return Sum([at(p, state) for p in potential.parts], potential.weights)
+    return potential.at(state) if isinstance(potential, Thermal) and potential.states else potential
 
 
 def mean(potentials: Sequence[Potential]) -> Sum:

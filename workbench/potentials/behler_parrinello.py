@@ -3,7 +3,7 @@
 Source: Behler and Parrinello, Phys. Rev. Lett. 98, 146401 (2007), equation 2; functions as in ``descriptors/symmetry_functions.py``; 2 x 25
 tanh neurons as in Singraber et al., J. Chem. Theory Comput. 15, 3075 (2019). The functions do not change while the network learns: it is
 trained on their stored values and derivatives. With ``states`` the temperature is one more input of every network (a coarse-grained
-potential is a free energy and changes with it), and ``potential.at(state)`` is the potential of one state, ready to be run.
+potential is a free energy and changes with it), and ``potentials.at(potential, state)`` is the potential of one state, ready to be run.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from workbench import neighbors
 from workbench.descriptors import _environment, symmetry_functions
-from workbench.potentials._base import Analytic, Evaluation, Prepared
+from workbench.potentials._base import Analytic, Evaluation, Thermal
 from workbench.potentials._pair import exclusion_list
 from workbench.potentials._pair_tables import type_index
 from workbench.potentials._per_bead import Network
@@ -31,7 +31,7 @@ class Settings:
     seed: int = field(0, "Seed of the initial weights.", bounds=(0, None))
 
 
-class BehlerParrinello(Analytic, Prepared):
+class BehlerParrinello(Analytic, Thermal):
     """Networks of ``types`` on ``functions``. ``states``: they see the temperature, which is ``temperature`` [K] where it is fixed."""
 
     def __init__(
@@ -64,8 +64,13 @@ class BehlerParrinello(Analytic, Prepared):
         if pairs is None:
             lengths = box if box is None or box.dim() == 2 else torch.diagonal(box, dim1=1, dim2=2)
             pairs = neighbors.search(positions, lengths, self.cutoff, self.exclusions)
-        index, vectors = _environment.differentiable(positions, box, pairs, self.cutoff)
-        q = self.functions.of_vectors(vectors, self._kinds(index)).reshape(*positions.shape[:2], -1)
+        if positions.requires_grad or (box is not None and box.requires_grad):
+            index, vectors = _environment.differentiable(positions, box, pairs, self.cutoff)
+            q = self.functions.of_vectors(vectors, self._kinds(index))
+        else:
+            index, vectors = _environment.rows(positions.cpu(), None if box is None else box.cpu(), pairs, self.cutoff)
+            q = self.functions.values(vectors, self._kinds(index)).to(positions.device)
+        q = q.reshape(*positions.shape[:2], -1)
         q = self._seen(q.to(self._dtype), self._temperatures(len(positions)))
         energy = [network(q[:, own]).sum(1) for network, own in self._members()]
         return torch.stack(energy).sum(0).to(positions.dtype)
@@ -144,7 +149,7 @@ class BehlerParrinello(Analytic, Prepared):
         if not self.states:
             return None
         if self.temperature is None:
-            raise ValueError("behler_parrinello: these networks want a temperature: run potential.at(State(temperature=...)).")
+            raise ValueError("behler_parrinello: these networks want a temperature: run potentials.at(potential, State(temperature=...)).")
         return torch.full((n_frames,), self.temperature, dtype=self._dtype, device=self.bead_types.device)
 
     def _seen(self, q: Tensor, temperatures: Tensor | None) -> Tensor:
@@ -166,12 +171,6 @@ class BehlerParrinello(Analytic, Prepared):
         return energy, torch.cat(slope, 1)[:, place, : self.functions.size]
 
 
-def temperatures(data: ReferenceData) -> np.ndarray:
-    """Temperature [K] of every frame, (F,)."""
-    index = np.zeros(len(data), np.int64) if data.state is None else np.asarray(data.state)
-    return np.array([state.temperature for state in data.states])[index]
-
-
 def build(data: ReferenceData, settings: Settings) -> BehlerParrinello:
     """Untrained networks for the bead types of ``data``, their inputs scaled to mean and deviation there; add a repulsive prior.
 
@@ -180,7 +179,7 @@ def build(data: ReferenceData, settings: Settings) -> BehlerParrinello:
     """
     functions = symmetry_functions.build(data, settings.functions)
     types = sorted(set(data.beads.types))
-    kelvin = temperatures(data)
+    kelvin = data.temperatures()
     if settings.states and kelvin.std() == 0:
         raise ValueError(
             f"behler_parrinello: all frames are at {kelvin[0]:g} K and temperature cannot be learned from: give data at several "

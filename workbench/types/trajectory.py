@@ -66,6 +66,11 @@ class Trajectory:
         """N (or B)."""
         return self.positions.shape[1]
 
+    def temperatures(self) -> np.ndarray:
+        """Temperature [K] of every frame, (F,)."""
+        of_states = np.array([state.temperature for state in self.states])
+        return np.full(len(self), of_states[0]) if self.state is None else of_states[self.state]
+
     def take(self, frames: Any) -> Any:
         """The same noun with some frames only: a slice, an index array or a mask. Slices of memory maps stay on disk."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
