@@ -33,6 +33,13 @@ class Settings:
     seed: int = field(0, "Seed of the initial weights.", bounds=(0, None))
 
 
+def slope_of_s(r: Tensor, start: float, stop: float) -> Tensor:
+    """ds/dr of s = S(r)/r."""
+    x = ((r - start) / (stop - start)).clamp(0.0, 1.0)
+    fall = 30 * (x * (1 - x)) ** 2 / (stop - start)
+    return -(fall + switch(r, start, stop) / r) / r
+
+
 class DeepCGSmooth(_per_bead.PerBead):
     """The network on embedded neighbours; s is taken in units of its deviation ``scale``."""
 
@@ -56,26 +63,53 @@ class DeepCGSmooth(_per_bead.PerBead):
 
     def describe(self, vectors: Tensor) -> Tensor:
         """D (N, M n_axis) of vectors (N, K, 3), differentiable. Places without a neighbour add nothing."""
-        there = (vectors != 0).any(-1)
-        r = torch.linalg.vector_norm(torch.where(there[..., None], vectors, vectors.new_tensor([self.cutoff, 0.0, 0.0])), dim=-1)
-        s = switch(r, self.switch_from * self.cutoff, self.cutoff) / (r * self.scale)
-        row = torch.cat([torch.ones_like(s)[..., None], vectors / r[..., None]], -1) * s[..., None]  # (N, K, 4)
+        s, row, _, _ = self.row(vectors)
         g = s[..., None]
         for layer in self.embedding:
             g = torch.tanh(layer(g))
-        moments = torch.bmm(g.transpose(1, 2), row) / self.crowd  # (N, M, 4)
+        return self.product(torch.bmm(g.transpose(1, 2), row) / self.crowd)
+
+    def row(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """s (N, K), s (1, u) (N, K, 4), the directions u (N, K, 3) and distances r (N, K) of ``vectors``."""
+        there = (vectors != 0).any(-1)
+        r = torch.linalg.vector_norm(torch.where(there[..., None], vectors, vectors.new_tensor([self.cutoff, 0.0, 0.0])), dim=-1)
+        s = switch(r, self.switch_from * self.cutoff, self.cutoff) / (r * self.scale)
+        along = vectors / r[..., None]
+        return s, torch.cat([torch.ones_like(s)[..., None], along], -1) * s[..., None], along, r
+
+    def product(self, moments: Tensor) -> Tensor:
+        """D of G^T R / n, (N, M, 4)."""
         return torch.bmm(moments, moments[:, : self.n_axis].transpose(1, 2)).flatten(1)
 
     def bead_energy(self, vectors: Tensor) -> Tensor:
         return self.network(self.describe(vectors.to(self.scale.dtype))).to(vectors.dtype)
 
     def energy_and_slope(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
-        training = torch.is_grad_enabled()
-        with torch.enable_grad():
-            moved = vectors.detach().requires_grad_(True)
-            energy = self.bead_energy(moved)
-            (slope,) = torch.autograd.grad(energy.sum(), moved, create_graph=training)
-        return (energy, slope) if training else (energy.detach(), slope)
+        with torch.no_grad():
+            s, row, along, r = self.row(vectors.to(self.scale.dtype))
+            fall = slope_of_s(r, self.switch_from * self.cutoff, self.cutoff) / self.scale
+        g, steep = self.embedded(s)
+        moments = torch.bmm(g.transpose(1, 2), row) / self.crowd  # (N, M, 4)
+        energy, by_product = self.network.energy_and_slope(self.product(moments))
+        by_product = by_product.reshape(*moments.shape[:2], self.n_axis)
+        first = torch.bmm(by_product.transpose(1, 2), moments)  # what the first columns are multiplied with
+        by_moments = torch.bmm(by_product, moments[:, : self.n_axis])
+        by_moments = (by_moments + torch.nn.functional.pad(first, (0, 0, 0, moments.shape[1] - self.n_axis))) / self.crowd
+        by_row = torch.bmm(g, by_moments)  # (N, K, 4)
+        by_s = (torch.bmm(steep, by_moments) * row).sum(-1) + by_row[..., 0]
+        across = by_row[..., 1:]
+        part = (across * along).sum(-1)
+        slope = ((by_s + part) * fall - part * s / r)[..., None] * along + across * (s / r)[..., None]
+        return energy.to(vectors.dtype), slope.to(vectors.dtype)
+
+    def embedded(self, s: Tensor) -> tuple[Tensor, Tensor]:
+        """g (N, K, M) of s (N, K), and dg/ds."""
+        g, steep = s[..., None], None
+        for layer in self.embedding:
+            g = torch.tanh(layer(g))
+            inner = layer.weight[:, 0] if steep is None else steep @ layer.weight.T
+            steep = torch.addcmul(inner, inner, g * g, value=-1)
+        return g, steep
 
     def check(self, vectors: Tensor, n_beads: int) -> None:
         """A bead may be alone: its energy is a constant."""
