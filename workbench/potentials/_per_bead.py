@@ -122,9 +122,11 @@ class Network(torch.nn.Module):
             h = torch.tanh(layer(h))
             kept.append(h)
         slope = self.output.weight
-        for layer, h in zip(reversed(self.hidden), reversed(kept), strict=True):
-            slope = torch.addcmul(slope, slope, h * h, value=-1) @ layer.weight
-        return self.energy_scale * self.output(kept[-1]).squeeze(-1), slope * (self.energy_scale / self.deviation)
+        first = self.hidden[0].weight * (self.energy_scale / self.deviation)  # cheaper than to scale the slopes of all beads
+        weights = [first, *(layer.weight for layer in self.hidden[1:])]
+        for weight, h in zip(reversed(weights), reversed(kept), strict=True):
+            slope = torch.ops.aten.tanh_backward(slope, h) @ weight
+        return self.energy_scale * self.output(kept[-1]).squeeze(-1), slope
 
 
 def check_data(method: str, data: ReferenceData) -> None:
