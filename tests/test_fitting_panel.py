@@ -59,6 +59,9 @@ def test_a_choice_that_cannot_work_says_why(panel):
     assert "potentials.three_body_spline.build(" in panel._code_box.value  # what is shown follows the choices
     assert panel.method.value == "spline_force_matching" and "pair tables" in panel.prior.description
     assert _why(panel) == ""
+    panel.potential.value = "deepcg"
+    assert "prior = potentials.repulsion.build(" in panel._code_box.value and "stay apart" in panel.prior.description
+    assert _why(panel) == ""
 
 
 def test_frames_without_a_box_or_forces_are_told_before_the_start(tmp_path):

@@ -18,13 +18,17 @@ SOLVERS = {
     **dict.fromkeys(("lennard_jones", "repulsion", "stillinger_weber", "walls"), ()),
 }
 """Fits that solve for a potential, the usual one first; those of all that are not named: force matching, by gradient."""
-BASES = {"tabulated": "", "feature_splines": "", "three_body_spline": "tabulated"}
+BASES = {
+    **dict.fromkeys(("tabulated", "feature_splines"), ""),
+    "three_body_spline": "tabulated",
+    **dict.fromkeys(("behler_parrinello", "deepcg", "deepcg_smooth"), "repulsion"),
+}
 """What a potential is added to; '': it has bonded terms of its own. All that are not named: a harmonic prior."""
 BLOCKS = ("spline_force_matching", "feature_regression", "kernel_regression")
 UNITS = {**dict.fromkeys(GRADIENT, "epochs"), **dict.fromkeys(BLOCKS, "blocks"), "boltzmann_inversion": "step"}
 """What a fit counts, where it is not iterations."""
 NAMES = {
-    "harmonic": "prior",
+    **dict.fromkeys(("harmonic", "repulsion"), "prior"),
     "tabulated": "tables",
     "three_body_spline": "triples",
     "feature_splines": "splines",
@@ -35,6 +39,7 @@ NAMES = {
 BASE_SAYS = {
     "": "no prior: bonded terms are tables or splines",
     "harmonic": "on top of a harmonic prior",
+    "repulsion": "on top of a repulsion, so that beads stay apart",
     "tabulated": "with pair tables, solved together",
 }
 
