@@ -14,9 +14,10 @@ RIGID = {"timestep_fs": 2.0, "friction_per_ps": 1.0, "platform": "CPU", "checkpo
 LIQUIDS = {
     "spce": (reference.Settings(n_frames=400, interval_ps=0.25, equilibration_ps=20.0, **RIGID), 300.0),
     **{
-        name: (reference.Settings(n_frames=400, interval_ps=0.5, equilibration_ps=40.0, **RIGID), temperature)
-        for name, temperature in {"hexane": 298.15, "toluene": 298.15, "methanol_water": 298.15, "ethane": 184.6}.items()
+        name: (reference.Settings(n_frames=400, interval_ps=0.5, equilibration_ps=40.0, **RIGID), 298.15)
+        for name in ("hexane", "toluene", "methanol_water")
     },
+    "ethane": (reference.Settings(n_frames=240, interval_ps=0.5, equilibration_ps=30.0, **RIGID), 184.6),
     "polymer_melt": (
         reference.Settings(n_frames=1000, interval_ps=0.5, timestep_fs=2.0, friction_per_ps=2.0, pressure=1.01325, equilibration_ps=200.0),
         450.0,

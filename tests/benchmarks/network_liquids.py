@@ -32,10 +32,10 @@ REPULSION = {
     "ethane": potentials.repulsion.Settings(epsilon=1.0, sigma=0.3, cutoff=0.6),
     "polymer_melt": potentials.repulsion.Settings(epsilon=1.0, sigma=0.36, cutoff=0.7),
 }
-FIT = fitting.force_matching.Settings(n_epochs=25, batch_size=4, learning_rate=1e-3, final_learning_rate=2e-5, lipschitz=None, patience=40)
-FRAMES = {"ethane": 400, "polymer_melt": 500}
+FIT = fitting.force_matching.Settings(n_epochs=15, batch_size=4, learning_rate=1e-3, final_learning_rate=2e-5, lipschitz=None, patience=40)
+FRAMES = {"ethane": 240, "polymer_melt": 320}
 """Frames of the reference that are trained on."""
-STEPS = {"ethane": (2_000, 12_000), "polymer_melt": (10_000, 40_000)}
+STEPS = {"ethane": (2_000, 8_000), "polymer_melt": (5_000, 20_000)}
 """Steps of every replica: left out, and measured."""
 TIMESTEP_FS, FRICTION, EVERY = 3.0, 0.2, 100
 
