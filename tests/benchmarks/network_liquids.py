@@ -30,11 +30,11 @@ NETWORK = {
 }
 REPULSION = {
     "ethane": potentials.repulsion.Settings(epsilon=1.0, sigma=0.3, cutoff=0.6),
-    "polymer_melt": potentials.repulsion.Settings(epsilon=1.0, sigma=0.36, cutoff=0.7),
+    "polymer_melt": potentials.repulsion.Settings(epsilon=1.0, sigma=0.42, cutoff=0.7),
 }
-FIT = fitting.force_matching.Settings(n_epochs=15, batch_size=4, learning_rate=1e-3, final_learning_rate=2e-5, lipschitz=None, patience=40)
-FRAMES = {"ethane": 240, "polymer_melt": 320}
-"""Frames of the reference that are trained on."""
+FIT = fitting.force_matching.Settings(batch_size=4, learning_rate=1e-3, final_learning_rate=2e-5, lipschitz=None, patience=40)
+FRAMES, EPOCHS = {"ethane": 240, "polymer_melt": 1000}, {"ethane": 15, "polymer_melt": 20}
+"""Frames of the reference that are trained on, and passes over them."""
 STEPS = {"ethane": (2_000, 8_000), "polymer_melt": (5_000, 20_000)}
 """Steps of every replica: left out, and measured."""
 TIMESTEP_FS, FRICTION, EVERY = 3.0, 0.2, 100
@@ -71,7 +71,7 @@ def fitted(name: str, data: ReferenceData, given) -> tuple:
     training = data.take(_reference_liquids.spread(len(data), min(FRAMES[name], len(data))))
     prior = potentials.harmonic.build(data, potentials.harmonic.Settings()) + potentials.repulsion.build(data, REPULSION[name])
     network = potentials.schnet.build(data, NETWORK[name])
-    settings, began = dataclasses.replace(FIT, n_threads=given.threads, seed=SEED), time.perf_counter()
+    settings, began = dataclasses.replace(FIT, n_epochs=EPOCHS[name], n_threads=given.threads, seed=SEED), time.perf_counter()
     folder = given.folder / f"network_{name}_fit"
     fit = fitting.force_matching.fit(prior + network, training, settings, on_step=told, checkpoint=folder)
     history = {key: fit.history[key].round(3).tolist() for key in ("train_loss", "validation_loss")}
