@@ -49,7 +49,7 @@ OPTIONS = {"toluene_1": {"scale": 0.5}, "methanol_water": {"scale": 0.5, "regula
 """Damped, where bonds, angles and dihedrals of a ring say the same thing more than once, and where the mixture demixes on the way."""
 STEPS = 20_000
 """Steps of an iteration, at most."""
-TIMESTEPS = {"toluene_1": 3.0}
+TIMESTEPS = {"toluene_1": 3.0, "toluene_2": 2.0}
 """Time steps other than 5 fs."""
 LENGTHS = {"polymer_melt": 4.0, "methanol_water": 2.0}
 """Iterations longer than usual, by this factor: chains and compositions relax slowly."""
