@@ -1,8 +1,8 @@
 """SPC/E water as one bead by kernels, on grids: structure against the reference's, beside force-matched three-body splines.
 
-    python -m tests.benchmarks.kernel_water FOLDER [--frames 30] [--picoseconds 40]
+    python -m tests.benchmarks.kernel_water FOLDER [--frames 40] [--picoseconds 40]
 
-The folder is that of ``_reference_liquids`` (2180 molecules, 300 K). Kernels of pairs up to 1.2 nm and of triplets are solved for together
+The folder is that of ``_reference_liquids`` (2180 molecules, 300 K). Kernels of pairs up to 1.2 nm and of triplets with legs up to 0.37 nm, the range of the splines, are solved for together
 from the molecules' forces; on grids, they are run at the reference's density. ``spline_force_matching`` does the same with tables of pairs
 and three-body splines of the Stillinger-Weber form, whose recorded figures stand beside. The floor is the distance of the
 reference's two halves.
@@ -22,9 +22,17 @@ from workbench.fitting import kernel_regression
 from workbench.potentials import kernel, three_body_table
 
 KERNEL = kernel.Settings(
-    pair_cutoff=1.2, n_pairs=80, pair_width=0.03, cutoff=0.4, switch_width=0.06, n_triplets=250, leg_width=0.05, end_width=0.08, n_frames=10
+    pair_cutoff=1.2,
+    n_pairs=80,
+    pair_width=0.03,
+    cutoff=LEGS,
+    switch_width=0.06,
+    n_triplets=250,
+    leg_width=0.05,
+    end_width=0.08,
+    n_frames=10,
 )
-MESH = three_body_table.Settings(start=0.24, n_leg=14, n_angle=24)
+MESH = three_body_table.Settings(start=0.24, n_leg=12, n_angle=28)
 BESIDE = "pairs up to 1.2 nm and triples"
 
 
@@ -32,7 +40,7 @@ def main() -> None:
     """Fit, run, compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--frames", type=int, default=30, help="of the reference, to learn from")
+    parser.add_argument("--frames", type=int, default=40, help="of the reference, to learn from")
     parser.add_argument("--picoseconds", type=float, default=40.0, help="of the model, after a quarter of it to equilibrate")
     given = parser.parse_args()
     all_atom = _reference_liquids.sample("spce", given.folder)
