@@ -2,8 +2,9 @@
 
     python -m tests.benchmarks.kernel_water FOLDER [--frames 40] [--picoseconds 40]
 
-The folder is that of ``_reference_liquids`` (2180 molecules, 300 K). Kernels of pairs up to 1.2 nm and of triplets with legs up to 0.37 nm, the range of the splines, are solved for together
-from the molecules' forces; on grids, they are run at the reference's density. ``spline_force_matching`` does the same with tables of pairs
+The folder is that of ``_reference_liquids`` (2180 molecules, 300 K). Kernels of pairs up to 1.2 nm and of triplets with
+legs up to 0.37 nm, the range of the splines, are solved for together from the molecules' forces; on grids, they are run at the
+reference's density. ``spline_force_matching`` does the same with tables of pairs
 and three-body splines of the Stillinger-Weber form, whose recorded figures stand beside. The floor is the distance of the
 reference's two halves.
 """
