@@ -30,10 +30,11 @@ SEED = 0
 CUTOFFS = ("0.42", "0.5", "0.6", "0.7")
 WALL, TABLE = repulsion.Settings(epsilon=5.0, sigma=None, cutoff=0.4), tabulated.Settings(start=0.22, cutoff=0.4, spacing=0.005)
 FIT = {"batch_size": 1, "learning_rate": 3e-3, "final_learning_rate": 1e-8, "lipschitz": None, "validation_fraction": 0.1, "patience": 1000}
-EPOCHS, FRAMES = {"smooth": 12, "ensemble": 15}, {"smooth": 100}
+EPOCHS, FRAMES = {"smooth": 20, "ensemble": 12}, {"ensemble": 200}
 """Passes over the frames, and frames, where they are not ``--epochs`` and all."""
 LATTICE = (7, 7, 6)
-EQUILIBRATION_PS, TIMESTEP_FS, EVERY = 20.0, 5.0, 50
+EQUILIBRATION_PS, TIMESTEP_FS, FRICTION, EVERY = 20.0, 5.0, 40.0, 50
+"""The friction [1/ps] is high: where the force jumps the liquid is heated, and at 5/ps a thermostat leaves it some kelvins too hot."""
 COLLAPSED = 0.2
 """Distance below which a pair has collapsed [nm]; the shortest of the data is 0.24 nm."""
 
@@ -143,11 +144,20 @@ def lattice(data: ReferenceData) -> Start:
 def simulated(potential, data: ReferenceData, picoseconds: float, wanted: dict, folder: pathlib.Path) -> dict:
     """Structure of the model beside the reference's, and its shortest distances."""
     settings = simulation.replicas.Settings(
-        n_steps=round((picoseconds + EQUILIBRATION_PS) / TIMESTEP_FS * 1000), save_every=EVERY, timestep_fs=TIMESTEP_FS, seed=SEED
+        n_steps=round((picoseconds + EQUILIBRATION_PS) / TIMESTEP_FS * 1000),
+        save_every=EVERY,
+        timestep_fs=TIMESTEP_FS,
+        friction=FRICTION,
+        seed=SEED,
     )
-    began = time.process_time()
+    began, kinetic = time.process_time(), []
+
+    def watched(step: int, metrics: dict) -> None:
+        kinetic.append(metrics["temperature"])
+        told(step, metrics)
+
     try:
-        run = simulation.replicas.run(potential, lattice(data), settings, on_step=told, checkpoint=folder)
+        run = simulation.replicas.run(potential, lattice(data), settings, on_step=watched, checkpoint=folder)
     except (Unstable, ValueError) as stopped:
         return {"stopped": str(stopped)}
     near = shortest(run)
@@ -156,6 +166,7 @@ def simulated(potential, data: ReferenceData, picoseconds: float, wanted: dict, 
     return {
         "beads of the model": run.n_particles,
         "picoseconds": picoseconds,
+        "temperature, of what this process ran [K]": float(np.mean(kinetic[len(kinetic) // 5 :])) if kinetic else None,
         "processor seconds of the run": time.process_time() - began,
         "rms of rdf": rms(found["rdf"], wanted["rdf"]),
         "rms of adf": rms(found["adf"], wanted["adf"]),

@@ -19,6 +19,9 @@ from workbench.potentials._pair import exclusion_list, switch
 from workbench.settings import field, settings
 from workbench.types import Beads, ReferenceData
 
+STEEPEST = 8.0
+"""Largest initial weight of a neuron that reads s: its step is an eighth of the deviation of s wide."""
+
 
 @settings
 class Settings:
@@ -148,17 +151,26 @@ def build(data: ReferenceData, settings: Settings) -> DeepCGSmooth:
     names = ("cutoff", "switch_from", "embedding", "n_axis", "widths", "energy_scale")
     chosen = {name: getattr(settings, name) for name in names}
     potential = DeepCGSmooth(**chosen, n_slots=int(number.max()), exclusions=exclusion_list(data.beads))
-    potential.network.initialise(settings.seed)
-    generator = torch.Generator().manual_seed(settings.seed)
-    for layer in potential.embedding:
-        torch.nn.init.xavier_uniform_(layer.weight, generator=generator)
-        torch.nn.init.uniform_(layer.bias, -1.0, 1.0, generator=generator)
     vectors = next(iter(_per_bead.vectors(potential, data)))[:20_000].float()
     r = torch.linalg.vector_norm(vectors, dim=-1)
     s = switch(r, settings.switch_from * settings.cutoff, settings.cutoff) / r
     potential.scale, potential.crowd = s[r > 0].std(), torch.tensor(float(number.mean()))
+    potential.network.initialise(settings.seed)
+    _initialise(potential.embedding, float(s[r > 0].max() / potential.scale), settings.seed)
     with torch.no_grad():
         q = potential.describe(vectors)
     deviation = q.std(0)
     potential.network.mean, potential.network.deviation = q.mean(0), deviation.clamp(min=1e-3 * float(deviation.max()))
     return potential
+
+
+def _initialise(embedding: torch.nn.ModuleList, largest: float, seed: int) -> None:
+    """Weights of g: steep neurons whose steps lie all over the range of s, 0 to ``largest``, so that its columns differ from the first."""
+    generator = torch.Generator().manual_seed(seed)
+    first, *others = embedding
+    with torch.no_grad():
+        first.weight.uniform_(-STEEPEST, STEEPEST, generator=generator)
+        first.bias.copy_(-first.weight[:, 0] * largest * torch.rand(first.out_features, generator=generator))
+        for layer in others:
+            torch.nn.init.xavier_uniform_(layer.weight, gain=torch.nn.init.calculate_gain("tanh"), generator=generator)
+            layer.bias.uniform_(-0.5, 0.5, generator=generator)
