@@ -35,7 +35,7 @@ MAPPINGS = {
 GRIDS = {
     "hexane": {"start": 0.3, "cutoff": 1.2, "spacing": 0.02},
     "toluene_1": {"start": 0.26, "cutoff": 1.2, "spacing": 0.02, "bond_spacing": 0.002, "n_angle": 120, "n_dihedral": 120},
-    "toluene_2": {"start": 0.28, "cutoff": 1.2, "spacing": 0.02, "bond_spacing": 0.001},
+    "toluene_2": {"start": 0.28, "cutoff": 1.2, "spacing": 0.02, "bond_spacing": 0.002},
     "toluene_3": {"start": 0.3, "cutoff": 1.3, "spacing": 0.02},
     "methanol_water": {"start": 0.22, "cutoff": 1.1, "spacing": 0.01},
     "polymer_melt": {"start": 0.28, "cutoff": 1.1, "spacing": 0.02},

@@ -27,10 +27,13 @@ def sampled_terms(counts: np.ndarray) -> np.ndarray:
     return total >= np.maximum(LEAST_COUNT, LEAST_SHARE * total.max(1, keepdims=True))
 
 
-def log_ratio(found: np.ndarray, wanted: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """ln(found / wanted) where sampled, else 0, within +- ``LARGEST_STEP``: also for a bin that an iteration never visits."""
+def log_ratio(found: np.ndarray, wanted: np.ndarray, where: np.ndarray, least: np.ndarray | float = 0.0) -> np.ndarray:
+    """ln(found / wanted) where sampled, else 0, within +- ``LARGEST_STEP``: also for a bin that an iteration never visits.
+
+    ``least`` is added to both: what a few counts make, so that the noise of a bin that is hardly visited does not become energy.
+    """
     good = where & (wanted > 0)
-    ratio = np.divide(found, wanted, out=np.ones_like(wanted), where=good)
+    ratio = np.divide(found + least, wanted + least, out=np.ones_like(wanted), where=good)
     return np.log(ratio.clip(np.exp(-LARGEST_STEP), np.exp(LARGEST_STEP)))
 
 

@@ -99,7 +99,9 @@ def _bonded_step(kind: str, bonded: BondedTables, measured: list, target: list, 
     for m, t in zip(measured, target, strict=True):
         kT = units.thermal_energy(t.state.temperature)
         sampled = _tables.sampled_terms(t.bonded[kind])
-        found.append(settings.scale * kT * _tables.log_ratio(m.densities[kind], t.densities[kind], sampled))
+        one = np.full((1, *sampled.shape), 1 / len(m.bonded[kind]))
+        least = _tables.LEAST_COUNT * _histograms.densities({kind: one}, bonded)[kind]
+        found.append(settings.scale * kT * _tables.log_ratio(m.densities[kind], t.densities[kind], sampled, least))
         everywhere.append(sampled)
         stiff.append(_tables.curvature(t.densities[kind], bonded.knots(kind), kT))
     change = _tables.smooth(np.mean(found, 0), settings.smoothing, kind == "dihedral")
