@@ -20,7 +20,7 @@ from workbench import mappings, projection, rooms, simulation
 from workbench.fitting import _measured
 from workbench.observables import end_to_end, radius_of_gyration, rdf
 from workbench.observables.free_energy import jensen_shannon
-from workbench.potentials import tabulated
+from workbench.potentials import Potential, tabulated
 from workbench.types import Mapping, ReferenceData, Trajectory
 
 SEED = 0
@@ -32,21 +32,23 @@ MAPPINGS = {
     "polymer_melt": ("polymer_melt", "by_residue", {}),
 }
 """Reference, scheme and its settings."""
-GRIDS = {
+GRIDS: dict[str, dict] = {
     "hexane": {"start": 0.3, "cutoff": 1.2, "spacing": 0.02},
     "toluene_1": {"start": 0.26, "cutoff": 1.2, "spacing": 0.02, "bond_spacing": 0.002, "n_angle": 120, "n_dihedral": 120},
     "toluene_2": {"start": 0.28, "cutoff": 1.2, "spacing": 0.02, "bond_spacing": 0.002},
     "toluene_3": {"start": 0.3, "cutoff": 1.3, "spacing": 0.02},
     "methanol_water": {"start": 0.22, "cutoff": 1.1, "spacing": 0.01},
-    "polymer_melt": {"start": 0.28, "cutoff": 1.1, "spacing": 0.02},
+    "polymer_melt": {"start": 0.28, "cutoff": 1.1, "spacing": 0.02, "dihedrals": False},
 }
+"""The melt's beads line up, where the force of a dihedral has no bound: it gets no table, and its distribution is judged all the same."""
 MATCHED = {"toluene_1": {"dihedrals": False, "bond_spacing": 0.004, "n_angle": 60}}
 """Grids that differ for force matching: a ring's dihedrals follow from its bonds and angles, so that forces cannot tell them apart."""
 METHODS = dict.fromkeys(MAPPINGS, ("iterative_boltzmann",)) | dict.fromkeys(TOLUENE, ("iterative_boltzmann", "spline_force_matching"))
 METHODS["methanol_water"] = ("inverse_monte_carlo",)
 ITERATIONS = {"iterative_boltzmann": 30, "inverse_monte_carlo": 16}
-OPTIONS = {"toluene_1": {"scale": 0.5}, "methanol_water": {"scale": 0.5, "regularization": 2.0}}
-"""Damped, where bonds, angles and dihedrals of a ring say the same thing more than once, and where the mixture demixes on the way."""
+OPTIONS = {"toluene_1": {"scale": 0.5}, "methanol_water": {"scale": 0.5, "regularization": 2.0}, "polymer_melt": {"shortest": 0.25}}
+"""Damped, where bonds, angles and dihedrals of a ring say the same thing more than once, and where the mixture demixes on the way; never
+short, where twenty chains tell little of a bond."""
 STEPS = 20_000
 """Steps of an iteration, at most."""
 TIMESTEPS = {"toluene_1": 3.0, "toluene_2": 2.0}
@@ -90,15 +92,16 @@ def fitted(name: str, file: str, data: ReferenceData, n_threads: int) -> dict:
         settings = dataclasses.replace(settings, n_iterations=ITERATIONS[file], simulation=run, **OPTIONS.get(name, {}))
     grid = GRIDS[name] | (MATCHED.get(name, {}) if file == "spline_force_matching" else {})
     fit = method.fit(tabulated.build(data, tabulated.Settings(**grid)), data, settings, on_step=lambda i, m: told(name, file, i, m))
-    figures = {"seconds": time.perf_counter() - began, **judged(name, fit.potential, data, n_threads)}
+    figures = {"seconds": time.perf_counter() - began, **judged(name, fit.potential, grid, data, n_threads)}
     if file in ITERATIONS:
         figures |= {key: fit.history[key].round(5).tolist() for key in ("error", "rms_rdf", "js_bonded") if key in fit.history}
     return figures
 
 
-def judged(name: str, potential, data: ReferenceData, n_threads: int) -> dict:
-    """Structure of an independent run at the reference's mean box, against the reference."""
-    target = _measured.targets(potential, data)[0]
+def judged(name: str, potential: Potential, grid: dict, data: ReferenceData, n_threads: int) -> dict:
+    """Structure of an independent run at the reference's mean box, against the reference: of all terms, also those without a table."""
+    every = tabulated.build(data, dataclasses.replace(tabulated.Settings(**grid), dihedrals=True)).bind(data.beads)
+    target = _measured.targets(every, data)[0]
     box = np.asarray(data.box, np.float64)
     nearest = int(np.argmin(np.abs(box.prod(1) - box.prod(1).mean())))
     start = data.start([nearest])
@@ -115,8 +118,9 @@ def judged(name: str, potential, data: ReferenceData, n_threads: int) -> dict:
         n_threads=n_threads,
     )
     run = simulation.replicas.run(potential, start, settings).take(slice(100, None))
-    found = _measured.measure(run, potential, target.state)
-    pairs, bonded = tabulated.parts(potential)
+    found = _measured.measure(run, every, target.state)
+    bonded = tabulated.parts(every)[1]
+    pairs = tabulated.parts(potential)[0]
     figures = {
         "rms of g": {"-".join(pair): rms(found.rdf[k], target.rdf[k]) for k, pair in enumerate(pairs.pairs)},
         "r [nm]": pairs.knots().round(4).tolist(),
@@ -138,7 +142,7 @@ def molecules(run: Trajectory, data: ReferenceData) -> dict:
     beads = data.beads
     share = np.zeros((beads.molecule.max() + 1, beads.n_beads))
     share[beads.molecule, np.arange(beads.n_beads)] = beads.masses / np.bincount(beads.molecule, beads.masses)[beads.molecule]
-    settings = rdf.Settings(r_max=1.2, n_bins=60)
+    settings = rdf.Settings(r_max=min(1.2, 0.5 * float(min(np.min(data.box), np.min(run.box)))), n_bins=60)
     model, target = (rdf.compute(Trajectory(positions=share @ t.positions, box=t.box, states=t.states), settings) for t in (run, data))
     g = {"g": model.value.round(4).tolist(), "g of the reference": target.value.round(4).tolist()}
     return {"rms of g": rms(model.value, target.value), "r [nm]": model.x[0].round(4).tolist()} | g

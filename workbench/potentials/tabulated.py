@@ -32,7 +32,7 @@ class Settings:
     spacing: float = field(0.01, "Distance of the knots of the pairs.", unit="nm", bounds=(1e-4, None))
     bonds: bool = field(True, "A table for every kind of bond.")
     angles: bool = field(True, "A table for every kind of angle.")
-    dihedrals: bool = field(True, "A table for every kind of dihedral.")
+    dihedrals: bool = field(True, "A table for every kind of dihedral; none where beads line up: its force has no bound there.")
     bond_spacing: float = field(0.005, "Distance of the knots of the bonds.", unit="nm", bounds=(1e-5, None))
     n_angle: int = field(60, "Intervals of an angle's grid, from 0 to pi.", bounds=(4, None))
     n_dihedral: int = field(72, "Intervals of a dihedral's grid, from -pi to pi.", bounds=(4, None))
