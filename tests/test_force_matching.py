@@ -1,5 +1,6 @@
 """Force matching: recovery of a known potential, the Lipschitz bound, repeatability, resuming after a kill, refusals."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from workbench import fitting, jobs, potentials, store
+from tests import test_potentials_contract as contract
+from workbench import fitting, jobs, potentials, rooms, store
 from workbench.fitting import _frames
 from workbench.fitting.force_matching import Settings
 from workbench.potentials import _base
@@ -301,10 +303,13 @@ def test_a_generic_potential_learns_through_autograd():
     assert float(fit.potential.k) == pytest.approx(3.0, abs=1e-3)
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_gpu_and_cpu_agree():
-    data, _ = known()
-    network = potentials.cgnet.build(data, SMALL)
-    here, there = (fitting.force_matching.fit(network, data, Settings(n_epochs=3, device=d)) for d in ("cpu", "cuda"))
-    np.testing.assert_allclose(here.history["validation_loss"], there.history["validation_loss"], rtol=1e-3)
+@contract.on_a_gpu
+@pytest.mark.parametrize("name", ["behler_parrinello", "cgnet", "deepcg", "deepcg_smooth", "painn", "schnet"])
+def test_a_gpu_fits_as_a_cpu_does(name):
+    data = contract.DATA[name](12)
+    data = dataclasses.replace(data, forces=100 * np.random.default_rng(0).standard_normal(data.positions.shape))
+    room = rooms.method("potentials", name)
+    network = room.build(data, room.Settings(**contract.SETTINGS.get(name, {}))).double()
+    settings = Settings(n_epochs=3, batch_size=4, validation_fraction=0.25)
+    here, there = (fitting.force_matching.fit(network, data, dataclasses.replace(settings, device=d)) for d in ("cpu", "cuda"))
+    np.testing.assert_allclose(there.history["validation_loss"], here.history["validation_loss"], rtol=1e-5)

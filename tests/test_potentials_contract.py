@@ -7,9 +7,12 @@ import openmm
 import pytest
 import torch
 
-from workbench import potentials, rooms, store, types
+from workbench import potentials, rooms, simulation, store, types
 from workbench.potentials import _base
 from workbench.simulation import openmm_engine
+
+ON_A_GPU = (pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"))
+"""Marks of what needs one."""
 
 
 def chain(n_frames=6, seed=0, wobble=0.01):
@@ -182,6 +185,46 @@ def test_single_precision_agrees(case):
     double = potentials.forces(potential, x, box)
     single = potentials.forces(potential.float(), x.float(), None if box is None else box.float())
     assert (single - double).abs().max() < 2e-3 * double.abs().max()
+
+
+def on_a_gpu(test):
+    """``test`` with the marks of what needs one."""
+    return functools.reduce(lambda marked, mark: mark(marked), ON_A_GPU, test)
+
+
+@on_a_gpu
+def test_a_gpu_gives_the_same_energy_forces_and_virial(case):
+    potential, data, x, box = case
+    here = _base.evaluate(potential, x, box, virial=True)
+    there = _base.evaluate(potential.bind(data.beads).cuda(), x.cuda(), None if box is None else box.cuda(), virial=True)
+    for name in ("energy", "forces", "virial"):
+        one, other = getattr(here, name), getattr(there, name).cpu()
+        assert (one - other).abs().max() < 1e-8 * one.abs().max(), name
+
+
+@on_a_gpu
+def test_replicas_on_a_gpu_move_as_on_a_cpu(case):
+    potential, data, _, _ = case
+    start = data.start([0, 1])
+    start = types.Start(positions=start.positions, velocities=np.zeros(start.positions.shape), box=start.box, beads=start.beads)
+    settings = {"n_steps": 10, "save_every": 5, "timestep_fs": 0.1, "integrator": "verlet", "precision": "double", "guard": False}
+    here, there = (
+        simulation.replicas.run(potential, start, simulation.replicas.Settings(**settings, device=name)) for name in ("cpu", "cuda")
+    )
+    np.testing.assert_allclose(there.positions, here.positions, atol=1e-6)
+
+
+@on_a_gpu
+def test_openmm_on_a_gpu_gives_the_same_forces(case):
+    potential, data, x, box = case
+    start = data.start([0])
+    made, _ = openmm_engine._system(potential.bind(start.beads), start, "CUDA", 0.1)
+    platform = openmm.Platform.getPlatformByName("CUDA")
+    context = openmm.Context(made, openmm.VerletIntegrator(0.001), platform, {"Precision": "double"})
+    context.setPositions(start.positions[0])
+    found = context.getState(forces=True).getForces(asNumpy=True)._value
+    own = _base.evaluate(potential, x[:1], None if box is None else box[:1]).forces[0].detach().numpy()
+    assert np.abs(found - own).max() < 1e-5 * np.abs(own).max()
 
 
 def test_sum_and_mean():

@@ -8,6 +8,7 @@ import textwrap
 import numpy as np
 import openmm
 import pytest
+import torch
 from openmm import unit
 
 from workbench import reference, store, systems, units
@@ -259,6 +260,18 @@ def test_a_missing_gpu_is_refused(dipeptide, tmp_path):
     with pytest.raises(ValueError, match="device = 'cuda': OpenMM finds no usable NVIDIA GPU here: choose device='cpu'"):
         reference.sample(dipeptide, reference.Settings(**SHORT, device="cuda"), checkpoint=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_samples_and_its_forces_are_those_of_the_force_field(dipeptide):
+    frames = reference.sample(dipeptide, reference.Settings(**SHORT, device="cuda"))
+    physics = openmm.XmlSerializer.deserialize(dipeptide.parameters())
+    context = openmm.Context(physics, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName("Reference"))
+    for frame in (0, -1):
+        context.setPositions(frames.positions[frame].astype(float))
+        exact = context.getState(forces=True).getForces(asNumpy=True)._value
+        assert np.abs(frames.forces[frame] - exact).max() < 1e-2 * np.abs(exact).max()
 
 
 def test_a_simulation_that_explodes_says_so(dipeptide):

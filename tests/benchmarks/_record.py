@@ -8,6 +8,8 @@ import pathlib
 import platform
 import sys
 
+import torch
+
 RESULTS = pathlib.Path(__file__).parent / "results"
 
 
@@ -21,6 +23,7 @@ def environment() -> dict:
         **{name: importlib.metadata.version(name) for name in names},
         "cores": len(os.sched_getaffinity(0)),
         "cpu": cpu,
+        **({"gpu": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}),
         "date": datetime.date.today().isoformat(),
     }
 

@@ -106,10 +106,10 @@ def throughput(data: types.ReferenceData) -> dict:
     return {str(count): count * rate(potential, data.start(range(count)), max(8, 4096 // count)) for count in THROUGHPUT}
 
 
-def rate(potential, start: types.Start, steps: int) -> float:
+def rate(potential, start: types.Start, steps: int, where: str = "cpu") -> float:
     """Steps a second over the later half of a run."""
     times: list[float] = []
-    settings = simulation.replicas.Settings(n_steps=2 * steps, save_every=steps, friction=1.0, timestep_fs=2.0)
+    settings = simulation.replicas.Settings(n_steps=2 * steps, save_every=steps, friction=1.0, timestep_fs=2.0, device=where)
     simulation.replicas.run(potential, start, settings, on_step=lambda step, metrics: times.append(time.perf_counter()))
     return steps / (times[1] - times[0])
 

@@ -38,7 +38,7 @@ def of_forces(network, data) -> dict:
     seconds = time.perf_counter() - began
     ways = {
         "compiled kernels": lambda: bound.evaluate(x, None, pairs, False).forces,
-        "compiled kernels, bfloat16 products": lambda: in_bfloat16(lambda: bound.evaluate(x, None, pairs, False).forces),
+        "compiled kernels, bfloat16 products": lambda: in_lower_precision(lambda: bound.evaluate(x, None, pairs, False).forces),
         "autograd": lambda: -slope(bound, x, pairs),
         "autograd, torch.compile": lambda: -slope(compiled, x, pairs),
     }
@@ -73,24 +73,26 @@ def slope(model, x: torch.Tensor, pairs, create_graph: bool = False) -> torch.Te
     return torch.autograd.grad(model(at, None, pairs).sum(), at, create_graph=create_graph)[0]
 
 
-def in_bfloat16(compute: Callable[[], torch.Tensor]) -> torch.Tensor:
-    """Matrix products with bfloat16 factors, where the CPU has them."""
-    torch.set_float32_matmul_precision("medium")
+def in_lower_precision(compute: Callable[[], torch.Tensor], precision: str = "medium") -> torch.Tensor:
+    """Matrix products with bfloat16 ("medium") or TF32 ("high") factors, where the device has them."""
+    torch.set_float32_matmul_precision(precision)
     try:
         return compute()
     finally:
         torch.set_float32_matmul_precision("highest")
 
 
-def timed(ways: dict[str, Callable]) -> dict[str, float]:
-    """Median milliseconds of a call, in turn."""
+def timed(ways: dict[str, Callable], finish: Callable[[], None] = lambda: None) -> dict[str, float]:
+    """Median milliseconds of a call, in turn; ``finish`` waits for a device."""
     times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(ROUNDS):
         for name, way in ways.items():
             way()
+            finish()
             began = time.perf_counter()
             for _ in range(CALLS):
                 way()
+            finish()
             times[name].append((time.perf_counter() - began) / CALLS * 1e3)
     return {name: statistics.median(values) for name, values in times.items()}
 
