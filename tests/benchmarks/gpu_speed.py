@@ -25,15 +25,15 @@ def main() -> None:
     """Measure on the GPU and record."""
     data = schnet_speed.frames()
     network = potentials.schnet.build(data, potentials.schnet.Settings(cutoff=schnet_speed.CUTOFF, n_blocks=schnet_speed.N_BLOCKS))
-    chain = potentials.harmonic.build(data, potentials.harmonic.Settings()) + network
+    prior = potentials.harmonic.build(data, potentials.harmonic.Settings())
     fluid = replica_speed.fluid()
     rates = {
         "Lennard-Jones": {n: n * replica_speed.rate(fluid, replica_speed.melted(fluid, n, 100), STEPS, "cuda") for n in COUNTS},
-        "SchNet": {n: n * schnet_speed.rate(chain, data.start(range(n)), STEPS, "cuda") for n in COUNTS},
+        "SchNet": {n: n * schnet_speed.rate(prior + network, data.start(range(n)), STEPS, "cuda") for n in COUNTS},
     }
     figures = {"bar": 100, "replica-steps a second": rates}
     cgnet = potentials.cgnet.build(data, potentials.cgnet.Settings())
-    rates["CGnet"] = {n: n * schnet_speed.rate(cgnet, data.start(range(n)), STEPS, "cuda") for n in COUNTS}
+    rates["CGnet"] = {n: n * schnet_speed.rate(prior + cgnet, data.start(range(n)), STEPS, "cuda") for n in COUNTS}
     figures["1024 replicas over one"] = {name: found[1024] / found[1] for name, found in rates.items()}
     for name, model in (("SchNet", network), ("CGnet", cgnet)):
         figures[f"{name}, training, samples a second"] = {size: trained(model, data, size) for size in (64, 512)}
