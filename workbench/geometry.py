@@ -31,8 +31,8 @@ def distances(positions: Tensor, pairs: Tensor, box: Tensor | None = None) -> Te
 
 def angles(positions: Tensor, triples: Tensor, box: Tensor | None = None) -> Tensor:
     """Angles at the middle bead of ``triples`` (T, 3): (F, T) [rad]. Accurate also near 0 and pi."""
-    a = displacements(positions, triples[:, [1, 0]], box)
-    b = displacements(positions, triples[:, [1, 2]], box)
+    a = displacements(positions, triples[:, :2].flip(1), box)
+    b = displacements(positions, triples[:, 1:], box)
     return torch.atan2(torch.linalg.vector_norm(torch.linalg.cross(a, b), dim=-1), (a * b).sum(-1))
 
 
@@ -44,9 +44,9 @@ def dihedrals(positions: Tensor, quadruples: Tensor, box: Tensor | None = None) 
 
 def dihedral_sin_cos(positions: Tensor, quadruples: Tensor, box: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Sine and cosine of the dihedral angles of ``quadruples`` (Q, 4): (F, Q) each."""
-    a = displacements(positions, quadruples[:, [0, 1]], box)
-    b = displacements(positions, quadruples[:, [1, 2]], box)
-    c = displacements(positions, quadruples[:, [2, 3]], box)
+    a = displacements(positions, quadruples[:, :2], box)
+    b = displacements(positions, quadruples[:, 1:3], box)
+    c = displacements(positions, quadruples[:, 2:], box)
     m, n = torch.linalg.cross(a, b), torch.linalg.cross(b, c)
     norm = torch.linalg.vector_norm(m, dim=-1) * torch.linalg.vector_norm(n, dim=-1)
     sine = (m * c).sum(-1) * torch.linalg.vector_norm(b, dim=-1)

@@ -39,7 +39,7 @@ def main() -> None:
         figures[f"{name}, training, samples a second"] = {size: trained(model, data, size) for size in (64, 512)}
         figures[f"{name}, forces of 512 replicas"] = of_forces(model, data)
         figures[f"{name}, gradient of 512 frames in training"] = of_training(model, data)
-    _record.write("gpu_speed", figures, 0)
+        _record.write("gpu_speed", figures, 0)
 
 
 def trained(network, data, batch_size: int) -> float:
