@@ -23,6 +23,7 @@ from workbench.potentials._base import Evaluation, Potential, evaluate
 from workbench.recorder import Recorder
 from workbench.settings import field, settings
 from workbench.simulation import _loop
+from workbench.simulation._cuda_graph import Captured
 from workbench.simulation._guard import Guard, Unstable
 from workbench.types import Start, State, Trajectory
 
@@ -95,6 +96,9 @@ class _Engine:
         if self.potential.cutoff is not None:
             excluded = torch.tensor(start.beads.exclusions, device=where)
             self.verlet = VerletList(self.potential.cutoff, settings.skin, excluded)
+        self.captured = None
+        if where.type == "cuda" and self.potential.cutoff is None:
+            self.captured = Captured(self.potential, self.x, self.box)
         self.guard = Guard(start.beads, self.x, self.box, settings.temperature, settings.bond_range, settings.max_temperature)
         self.move = {"baoab": self._baoab, "overdamped": self._overdamped, "verlet": self._verlet}[settings.integrator]
         self.inertial = settings.integrator != "overdamped"
@@ -169,6 +173,8 @@ class _Engine:
         return torch.randn(self.x.shape, generator=self.generator, dtype=self.x.dtype, device=self.x.device)
 
     def _evaluate(self, virial: bool = False) -> Evaluation:
+        if self.captured is not None and not virial:
+            return self.captured(self.x)
         pairs = None if self.verlet is None else self.verlet.update(self.x, self.box)
         return evaluate(self.potential, self.x, self.box, pairs, virial=virial)
 
