@@ -197,6 +197,15 @@ def test_a_step_of_lbfgs_by_all_frames_is_that_of_the_whole_batch():
     np.testing.assert_allclose(one.history["validation_loss"], many.history["validation_loss"], rtol=1e-6)
 
 
+def test_lbfgs_searches_along_its_line_until_the_loss_falls():
+    data, _ = known()
+    network = potentials.cgnet.build(data, SMALL).double()
+    fit = fitting.force_matching.fit(network, data, Settings(optimizer="lbfgs", lipschitz=None, n_epochs=60, patience=60))
+    evaluations = np.diff(fit.history["passes"])
+    assert evaluations.max() > 2  # where the first length is wrong, another is tried
+    assert (np.diff(fit.history["train_loss"]) < 0).all()
+
+
 def test_frames_read_block_by_block_give_the_same_losses():
     data, _ = known()
     prior = potentials.harmonic.build(data, potentials.harmonic.Settings())

@@ -41,6 +41,15 @@ def test_the_diameter_comes_from_the_data():
     assert float(found) == pytest.approx(float(ends.min()))
 
 
+def test_forces_keep_the_precision_of_the_positions():
+    data = liquid()
+    x, box = torch.tensor(data.positions), torch.tensor(data.box)
+    potential = potentials.repulsion.build(data, Settings(sigma=None, cutoff=0.4))
+    single = potentials.forces(potential, x.float(), box.double())
+    assert single.dtype == torch.float32
+    torch.testing.assert_close(single.double(), potentials.forces(potential, x.double(), box.double()), rtol=1e-4, atol=1e-2)
+
+
 def test_it_refuses_a_diameter_from_nowhere():
     with pytest.raises(ValueError, match="there are none: give a diameter"):
         potentials.repulsion.build(None, Settings(sigma=None))

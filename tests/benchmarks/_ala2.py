@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from workbench import mappings, projection, reference, store, systems, types, units
+from tests.benchmarks._runs import sampled
+from workbench import mappings, projection, reference, systems, types, units
 
 N_TRAIN = 8000
 FORCE_UNIT = units.KCAL_PER_ANGSTROM**2
@@ -31,9 +32,8 @@ OWN = reference.Settings(n_frames=200_000, interval_ps=0.3, equilibration_ps=100
 
 def own(folder: pathlib.Path, on_step: Callable[[int, dict], None] | None = None) -> types.ReferenceData:
     """Frames of amber99sb-ildn in implicit water (OBC2) with optimally mapped forces; sampled once into ``folder``, then read there."""
-    complete = (folder / "manifest.json").exists() and len(store.load(folder)) == OWN.n_frames
     system = systems.load("alanine_dipeptide", solvent="obc2", force_field="amber99sb-ildn")
-    all_atom = store.load(folder) if complete else reference.sample(system, OWN, on_step=on_step, checkpoint=folder)
+    all_atom = sampled(system, OWN, folder, on_step)
     picked = mappings.by_pick.Settings(atoms=((4,), (6,), (8,), (14,), (16,)))
     return projection.project(
         all_atom, mappings.by_pick.build(system, None, picked), force_map="optimal", folder=folder.with_name(f"{folder.name}-beads")

@@ -5,7 +5,8 @@ import pathlib
 
 import numpy as np
 
-from workbench import reference, store, systems, units
+from tests.benchmarks._runs import sampled
+from workbench import reference, systems, units
 from workbench.types import System, Trajectory
 
 WATER_EDGE = 4.031
@@ -43,12 +44,7 @@ def load(name: str) -> System:
 def sample(name: str, folder: pathlib.Path, n_threads: int = 1) -> Trajectory:
     """The frames of a liquid in ``folder / name``: read where a complete run lies there, else sampled (and gone on with)."""
     settings, temperature = LIQUIDS[name]
-    path = folder / name
-    if (path / "manifest.json").exists():
-        found = store.load(path)
-        if len(found) == settings.n_frames:
-            return found
-    return reference.sample(load(name), dataclasses.replace(settings, temperature=temperature, n_threads=n_threads), checkpoint=path)
+    return sampled(load(name), dataclasses.replace(settings, temperature=temperature, n_threads=n_threads), folder / name)
 
 
 def spread(n_frames: int, count: int) -> np.ndarray:

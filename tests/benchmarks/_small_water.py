@@ -4,6 +4,7 @@ import pathlib
 
 import numpy as np
 
+from tests.benchmarks._runs import sampled
 from workbench import mappings, potentials, projection, reference, simulation, systems
 from workbench.observables import rdf
 from workbench.potentials import Potential
@@ -29,7 +30,7 @@ def beads(folder: pathlib.Path, temperature: float) -> ReferenceData:
         equilibration_ps=20.0,
         checkpoint_every=20,
     )
-    run = reference.sample(system, settings, on_step=told, checkpoint=folder / f"water_{temperature:g}K")
+    run = sampled(system, settings, folder / f"water_{temperature:g}K", told)
     return projection.project(run, mappings.center_of_mass.build(system, None, mappings.center_of_mass.Settings()), force_map="molecule")
 
 

@@ -12,6 +12,8 @@ from torch import Tensor
 CHOICES = ("adam", "rprop", "lbfgs")
 MEMORY = 20
 """Steps that L-BFGS remembers."""
+SEARCHED = 25
+"""Evaluations that one line search of L-BFGS may take."""
 
 
 def make(name: str, parameters: list[Tensor], learning_rate: float, weight_decay: float) -> torch.optim.Optimizer:
@@ -20,9 +22,8 @@ def make(name: str, parameters: list[Tensor], learning_rate: float, weight_decay
         return torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=weight_decay, fused=True)
     if name == "rprop":
         return torch.optim.Rprop(parameters, lr=learning_rate, step_sizes=(1e-10, 1.0))
-    return torch.optim.LBFGS(
-        parameters, max_iter=1, history_size=MEMORY, line_search_fn="strong_wolfe", tolerance_grad=0.0, tolerance_change=0.0
-    )
+    endless = {"tolerance_grad": 0.0, "tolerance_change": 0.0}
+    return torch.optim.LBFGS(parameters, max_iter=1, max_eval=SEARCHED, history_size=MEMORY, line_search_fn="strong_wolfe", **endless)
 
 
 def pack(optimizer: torch.optim.Optimizer) -> tuple[dict, dict]:

@@ -162,8 +162,8 @@ def _by_autograd(potential: Potential, positions: Tensor, box: Tensor | None, pa
 
 
 def forces(potential: Potential, positions: Tensor, box: Tensor | None = None) -> Tensor:
-    """Forces (F, B, 3) [kJ/mol/nm]."""
-    return evaluate(potential, positions, box).forces
+    """Forces (F, B, 3) [kJ/mol/nm], in the precision of ``positions``."""
+    return evaluate(potential, positions, None if box is None else box.to(positions.dtype)).forces
 
 
 def describe(potential: Potential) -> dict:
