@@ -5,6 +5,8 @@ energies and forces linear in the coefficients: what structure-based and force-b
 Guide to Splines, revised edition, 2001, chapter IX, for equidistant knots.
 """
 
+import functools
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,10 +15,16 @@ TO_POLYNOMIAL = np.array([[1, 4, 1, 0], [-3, 0, 3, 0], [3, -6, 3, 0], [-1, 3, -3
 """Rows: coefficients of t^0 to t^3 within an interval, from the four B-spline coefficients that it sees."""
 
 
+@functools.cache
+def _to_polynomial(dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The matrix on its device: copied there once, since a CUDA graph may not."""
+    return torch.as_tensor(TO_POLYNOMIAL.T, dtype=dtype, device=device)
+
+
 def polynomials(coefficients: Tensor) -> Tensor:
     """Coefficients of 1, t, t^2, t^3 in every interval (T, n, 4), 0 <= t < 1, of splines ``coefficients`` (T, n + 3)."""
     seen = coefficients.unfold(1, 4, 1)  # (T, n, 4)
-    return seen @ torch.as_tensor(TO_POLYNOMIAL.T, dtype=coefficients.dtype, device=coefficients.device)
+    return seen @ _to_polynomial(coefficients.dtype, coefficients.device)
 
 
 def evaluate(polynomial: Tensor, table: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
