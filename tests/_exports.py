@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from workbench import potentials
-from workbench.potentials import cgnet, harmonic, lennard_jones, repulsion, stillinger_weber, tabulated, three_body_spline
+from workbench.potentials import bond_order, cgnet, harmonic, lennard_jones, repulsion, stillinger_weber, tabulated, three_body_spline
 from workbench.potentials._base import Potential
 from workbench.types import Beads, ReferenceData, Start
 
@@ -128,6 +128,12 @@ def water() -> tuple[Potential, Start]:
     return stillinger_weber.build(data, stillinger_weber.Settings()), data.start([0])
 
 
+def orders() -> tuple[Potential, Start]:
+    """ML-BOP water."""
+    data = fluid(6)
+    return bond_order.build(data, bond_order.Settings()), data.start([0])
+
+
 def triples() -> tuple[Potential, Start]:
     """Two types with tables for pairs and for triples."""
     table, start = mixture()
@@ -144,6 +150,7 @@ CASES: dict[str, Callable[[], tuple[Potential, Start]]] = {
     "priors": priors,
     "spheres": spheres,
     "water": water,
+    "orders": orders,
     "triples": triples,
 }
 

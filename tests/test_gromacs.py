@@ -121,8 +121,8 @@ def test_what_gromacs_does_not_run_is_refused(tmp_path):
     potential, start = _exports.liquid()
     with pytest.raises(ValueError, match="GROMACS needs a periodic box"):
         gromacs.write(potential, dataclasses.replace(start, box=None), tmp_path / "new", gromacs.Settings())
-    for name in ("water", "triples"):
-        with pytest.raises(ValueError, match=r"GROMACS cannot run (StillingerWeber|ThreeBodySpline) here"):
+    for name in ("water", "orders", "triples"):
+        with pytest.raises(ValueError, match=r"GROMACS cannot run (StillingerWeber|BondOrder|ThreeBodySpline) here"):
             gromacs.write(*_exports.CASES[name](), tmp_path / "new", gromacs.Settings())
     with pytest.raises(ValueError, match="there is no program no_such_gmx here: install GROMACS"):
         gromacs.parity(*_exports.spheres(), executable="no_such_gmx")

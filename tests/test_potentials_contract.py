@@ -53,6 +53,7 @@ DATA = {
     "schnet": chain,
     "painn": liquid,
     "stillinger_weber": liquid,
+    "bond_order": liquid,
     "three_body_spline": liquid,
     "three_body_table": liquid,
     "kernel": liquid,

@@ -15,7 +15,7 @@ SOLVERS = {
     **dict.fromkeys(("kernel", "gap"), ("kernel_regression", *GRADIENT)),
     "cgnet": GRADIENT,
     **dict.fromkeys(("behler_parrinello", "deepcg", "deepcg_smooth"), (*GRADIENT, "joint_matching")),
-    **dict.fromkeys(("lennard_jones", "repulsion", "stillinger_weber", "walls"), ()),
+    **dict.fromkeys(("bond_order", "lennard_jones", "repulsion", "stillinger_weber", "walls"), ()),
 }
 """Fits that solve for a potential, the usual one first; those of all that are not named: force matching, by gradient."""
 BASES = {

@@ -22,7 +22,7 @@ SPLINES = potentials.feature_splines.Settings(descriptor="cartesian", n_interval
 WALLS = potentials.walls.Settings(descriptor="cartesian", share=0.01)
 NETWORK = {"descriptor": "cartesian", "n_layers": 3, "width": 64, "energy_scale": units.thermal_energy(300.0)}
 TRAINING = {
-    "n_epochs": 14,
+    "n_epochs": 28,
     "batch_size": 1024,
     "learning_rate": 5e-3,
     "final_learning_rate": 2e-5,

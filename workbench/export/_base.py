@@ -15,6 +15,7 @@ from workbench.potentials._base import Potential, Sum, evaluate
 from workbench.potentials._bonded_tables import KINDS, BondedTables
 from workbench.potentials._pair import PairPotential
 from workbench.potentials._pair_tables import PairTables
+from workbench.potentials.bond_order import BondOrder
 from workbench.potentials.harmonic import Harmonic
 from workbench.potentials.stillinger_weber import StillingerWeber
 from workbench.types import Beads, Start, noun
@@ -222,7 +223,7 @@ def table_text(columns: list[np.ndarray], numbered: bool = False) -> str:
 
 def _for_replicas(part: Potential) -> bool:
     """Whether the parameters have a leading axis, one value for every replica."""
-    if isinstance(part, StillingerWeber):
+    if isinstance(part, (StillingerWeber, BondOrder)):
         return len(part.values) > 1
     return any(value.dim() > 0 for name, value in part.named_buffers() if name in ("epsilon", "sigma"))
 

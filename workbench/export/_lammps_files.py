@@ -9,7 +9,10 @@ import numpy as np
 
 from workbench import units
 from workbench.export._base import Curve, Model, Term, innermost, pair_curve, table_text
-from workbench.potentials.stillinger_weber import NAMES, StillingerWeber
+from workbench.potentials import bond_order as bond_order_form
+from workbench.potentials import stillinger_weber as stillinger_weber_form
+from workbench.potentials.bond_order import BondOrder
+from workbench.potentials.stillinger_weber import StillingerWeber
 from workbench.potentials.three_body_spline import ThreeBodySpline
 
 SECTIONS = {"bond": "Bonds", "angle": "Angles", "dihedral": "Dihedrals"}
@@ -84,9 +87,18 @@ def bonded_table(term: Term, keyword: str, n: int) -> str:
 
 def stillinger_weber(weight: float, part: StillingerWeber) -> str:
     """The parameters of ``pair_style sw``, for one element W."""
-    v = dict(zip(NAMES, part.values[0].tolist(), strict=True))
+    v = dict(zip(stillinger_weber_form.NAMES, part.values[0].tolist(), strict=True))
     leading = weight * v["eps"] / units.KCAL, v["sigma"] / LENGTH, v["a"], v["lam"], v["gamma"], v["cos0"], v["A"], v["B"], v["p"], v["q"]
     return f"# UNITS: real\nW W W {' '.join(map(repr, leading))} 0.0\n"
+
+
+def bond_order(weight: float, part: BondOrder) -> str:
+    """The parameters of ``pair_style tersoff``, for one element W."""
+    v = dict(zip(bond_order_form.NAMES, part.values[0].tolist(), strict=True))
+    angles = 1, 1.0, 0.0, v["c"], v["d"], v["cos0"], v["n"], v["beta"]
+    attraction = v["lam2"] * LENGTH, weight * v["B"] / units.KCAL
+    rest = v["R"] / LENGTH, v["D"] / LENGTH, v["lam1"] * LENGTH, weight * v["A"] / units.KCAL
+    return f"# UNITS: real\nW W W {' '.join(map(repr, (*angles, *attraction, *rest)))}\n"
 
 
 def three_body(part: ThreeBodySpline, n: int) -> str:

@@ -18,6 +18,7 @@ from workbench import units
 from workbench.export import _base, _lammps_files
 from workbench.export._base import Model, Parity
 from workbench.potentials._base import Potential
+from workbench.potentials.bond_order import BondOrder
 from workbench.potentials.stillinger_weber import StillingerWeber
 from workbench.potentials.three_body_spline import ThreeBodySpline
 from workbench.settings import field, settings
@@ -28,7 +29,7 @@ SKIN = 0.2
 """Skin of the neighbour list [nm]."""
 WIDER = 1.5
 """A process must know the beads within so many times the widest term."""
-MANY_BODY = (StillingerWeber, ThreeBodySpline)
+MANY_BODY = (StillingerWeber, BondOrder, ThreeBodySpline)
 STYLES = ("bond", "angle", "dihedral")
 
 
@@ -154,6 +155,11 @@ def _pair_styles(model: Model, settings: Settings) -> list[_PairStyle]:
             row = " ".join(["model.sw", *("W" for _ in names)])
             files = {"model.sw": _lammps_files.stillinger_weber(weight, part)}
             found.append(_PairStyle("sw", "", [("* *", row)], files))
+        elif isinstance(part, BondOrder):
+            if bool(part.dihedral.any()):
+                raise ValueError("LAMMPS cannot run BondOrder here with its dihedral term, which is of our own: run it with simulation.")
+            row = " ".join(["model.tersoff", *("W" for _ in names)])
+            found.append(_PairStyle("tersoff", "", [("* *", row)], {"model.tersoff": _lammps_files.bond_order(weight, part)}))
         else:
             row = " ".join(["three_body.sw", *(f"T{part.types.index(name) + 1}" for name in names)])
             curves = _lammps_files.three_body_tables(weight, part, n)
