@@ -234,3 +234,71 @@ def test_gpu_keeps_the_temperature():
         15 * units.BOLTZMANN
     )
     assert kinetic.mean() == pytest.approx(300.0, rel=0.02)
+
+
+def gas(temperatures, pressures, n=20):
+    """Particles without forces, ``n`` in a cell, and a start with a replica for each state."""
+    data = liquid(n_frames=1, n=n)
+    nothing = potentials.repulsion.build(data, potentials.repulsion.Settings(epsilon=0.0, cutoff=0.3))
+    states = tuple(types.State(temperature=t, pressure=p) for t, p in zip(temperatures, pressures, strict=True))
+    k = len(states)
+    edge = np.array([(n * units.thermal_energy(s.temperature) / (s.pressure * units.BAR)) ** (1 / 3) for s in states])
+    x = np.random.default_rng(0).uniform(0, 1, (k, n, 3)) * edge[:, None, None]
+    return nothing, types.Start(positions=x, box=np.repeat(edge[:, None], 3, 1), beads=data.beads, states=states)
+
+
+def test_an_ideal_gas_has_the_exact_volume_at_every_pressure_and_temperature():
+    """p(V) is V^N exp(-P V / kBT): its mean and variance, replica by replica at states of their own."""
+    kinds, copies, n = ((300.0, 100.0), (300.0, 200.0), (450.0, 150.0)), 40, 20
+    potential, start = gas(*zip(*kinds * copies, strict=True), n=n)
+    settings = Settings(
+        n_steps=10_000, save_every=50, timestep_fs=5.0, friction=5.0, compressibility=7e-3, barostat_time=0.5, barostat_every=2, n_threads=1
+    )
+    run = simulation.replicas.run(potential, start, settings)
+    assert [(state.temperature, state.pressure) for state in run.states] == list(kinds)
+    late = run.take(run.time > 10.0)
+    for index, (temperature, pressure) in enumerate(kinds):
+        unit = units.thermal_energy(temperature) / (pressure * units.BAR)
+        mine = late.take(late.state == index)
+        volumes = mine.box.prod(1).reshape(-1, copies) / unit
+        for value, exact in ((volumes, n + 1), ((volumes - n - 1) ** 2, n + 1)):
+            means = value.mean(0)
+            error = means.std(ddof=1) / np.sqrt(copies)
+            assert error < 0.08 * exact
+            assert abs(means.mean() - exact) < 3.5 * error
+
+
+def test_a_run_at_constant_pressure_goes_on_bit_for_bit(tmp_path):
+    potential, start = gas((300.0, 350.0), (100.0, 150.0))
+    settings = Settings(n_steps=200, save_every=20, checkpoint_every=2, barostat_every=5, compressibility=7e-3, n_threads=1)
+    whole = simulation.replicas.run(potential, start, settings)
+
+    def stop(step, metrics):
+        if step == 120:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        simulation.replicas.run(potential, start, settings, checkpoint=tmp_path, on_step=stop)
+    resumed = simulation.replicas.run(potential, start, settings, checkpoint=tmp_path)
+    assert np.array_equal(resumed.positions, whole.positions) and np.array_equal(resumed.box, whole.box)
+    assert whole.box.std(0).min() > 0
+
+
+def test_what_has_no_pressure_is_refused():
+    potential, start = gas((300.0,), (100.0,))
+    with pytest.raises(ValueError, match="constant pressure needs a box"):
+        simulation.replicas.run(potential, start, Settings(integrator="overdamped"))
+    spring, dimers = dimer(copies=2)
+    with pytest.raises(ValueError, match="constant pressure needs a box"):
+        simulation.replicas.run(spring, dimers, Settings(pressure=1.0))
+    with pytest.raises(ValueError, match="2 replicas and 1 states"):
+        types.Start(positions=dimers.positions, beads=dimers.beads, states=(types.State(),))
+    mixed = (types.State(pressure=1.0), types.State())
+    with pytest.raises(ValueError, match="either all replicas have a pressure or none has"):
+        simulation.replicas.run(
+            potential,
+            types.Start(positions=np.repeat(start.positions, 2, 0), box=np.repeat(start.box, 2, 0), beads=start.beads, states=mixed),
+            Settings(),
+        )
+    with pytest.raises(ValueError, match="openmm_engine runs at the temperature of its settings"):
+        simulation.openmm_engine.run(potential, start, simulation.openmm_engine.Settings())

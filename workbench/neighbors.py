@@ -95,7 +95,7 @@ class VerletList:
         self.pairs: Pairs | None = None
         self._at: Tensor | None = None
         self._box: Tensor | None = None
-        self._slack = 0.0
+        self._reach = self._slack = 0.0
 
     def update(self, positions: Tensor, box: Tensor | None) -> Pairs:
         """Pairs that hold all within the cut-off at ``positions`` (F, B, 3) in ``box`` (F, 3) or None."""
@@ -103,6 +103,7 @@ class VerletList:
             reach = self.cutoff + self.skin if box is None else max(self.cutoff, min(self.cutoff + self.skin, 0.5 * float(box.min())))
             self.pairs, self._slack = search(positions, box, reach, self.excluded), reach - self.cutoff
             self._at, self._box = positions.detach().clone(), None if box is None else box.clone()
+            self._reach = reach
         return self.pairs
 
     def forget(self) -> None:
@@ -110,9 +111,12 @@ class VerletList:
         self.pairs = None
 
     def _outdated(self, positions: Tensor, box: Tensor | None) -> bool:
-        positions = positions.detach()
+        positions, at, slack = positions.detach(), self._at, self._slack
         if box is not None and not torch.equal(box, self._box):
-            return True
+            scale = box / self._box  # a cell that changed carried its beads along
+            at, slack = at * scale[:, None], self._reach * float(scale.min()) - self.cutoff
+            if slack <= 0 or self.cutoff > 0.5 * float(box.min()):
+                return True
         if positions.device.type == "cpu":
-            return kernels.crossed(positions.numpy(), self._at.numpy(), self._slack)
-        return not 2 * float(((positions - self._at) ** 2).sum(-1).max()) ** 0.5 <= self._slack
+            return kernels.crossed(positions.numpy(), at.numpy(), slack)
+        return not 2 * float(((positions - at) ** 2).sum(-1).max()) ** 0.5 <= slack

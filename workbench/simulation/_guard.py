@@ -16,10 +16,10 @@ class Unstable(RuntimeError):
 
 
 class Guard:
-    """Checks energies, bonds and temperature of all replicas; bond lengths are judged against those of the start."""
+    """Checks energies, bonds and ``temperature`` (K,) [K] of all replicas; bond lengths are judged against those of the start."""
 
-    def __init__(self, beads: Beads, start: Tensor, box: Tensor | None, temperature: float, bond_range: tuple, max_temperature: float):
-        self.beads, self.temperature, self.max_ratio = beads, temperature, max_temperature
+    def __init__(self, beads: Beads, start: Tensor, box: Tensor | None, temperature: Tensor, bond_range: tuple, max_temperature: float):
+        self.beads, self.temperature, self.max_ratio = beads, temperature.to(start.device), max_temperature
         self.bonds = start.new_tensor(beads.bonds).long()
         self.bond_range = bond_range
         self.usual = geometry.distances(start, self.bonds, box).mean(0) if len(self.bonds) else None
@@ -45,10 +45,10 @@ class Guard:
             limit = self.max_ratio * (1 + 6 * math.sqrt(2 / (3 * len(self.masses))))
             if bool((ratio > limit).any()):
                 replica = int(ratio.argmax())
+                wanted = float(self.temperature[replica])
                 bead = int((self.masses[:, None] * velocities[replica] ** 2).sum(1).argmax())
                 raise Unstable(
-                    f"stopped at step {step}: replica {replica} is at {float(ratio[replica]) * self.temperature:.0f} K, "
-                    f"wanted {self.temperature:.0f} K; "
+                    f"stopped at step {step}: replica {replica} is at {float(ratio[replica]) * wanted:.0f} K, wanted {wanted:.0f} K; "
                     f"the fastest bead is {self._name(bead)}: shorten the time step or improve the model."
                 )
 

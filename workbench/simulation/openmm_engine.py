@@ -58,6 +58,8 @@ def run(
         raise ValueError(
             f"openmm_engine runs one replica, not {len(start.positions)}: give a start of one frame, or use simulation.replicas."
         )
+    if start.states is not None:
+        raise ValueError("openmm_engine runs at the temperature of its settings: leave Start.states out, or use simulation.replicas.")
     if settings.virial and start.box is None:
         raise ValueError("openmm_engine.Settings.virial = True: a start without a box has no pressure; leave the virial out.")
     return _loop.run("simulation.openmm_engine.run", _Engine, potential, start, settings, on_step, checkpoint)
@@ -132,7 +134,12 @@ class _Engine:
         self.periodic = start.box is not None
         box = torch.tensor(start.box) if self.periodic else None
         self.guard = Guard(
-            start.beads, torch.tensor(start.positions), box, settings.temperature, settings.bond_range, settings.max_temperature
+            start.beads,
+            torch.tensor(start.positions),
+            box,
+            torch.tensor([settings.temperature]),
+            settings.bond_range,
+            settings.max_temperature,
         )
         self.masses = np.asarray(start.beads.masses)[:, None]
         shape = (start.beads.n_beads, 3)

@@ -4,7 +4,8 @@ BAOAB (Leimkuhler and Matthews, Appl. Math. Res. Express 2013, 34) in its leap-f
 same positions and whose velocities are Maxwell-distributed (Zhang et al., J. Phys. Chem. A 123, 6056 (2019)).
 Overdamped: x <- x + D dt F / kBT + sqrt(2 D dt) (xi_n + xi_n+1) / 2, D = kBT / (m gamma) (Leimkuhler and Matthews, ibid., eq. 1.7).
 Both sample a harmonic well's variance exactly at any stable time step. Velocity Verlet (Swope et al., J. Chem. Phys. 76, 637 (1982))
-has no thermostat: it keeps the energy, and the temperature is that of the velocities at the start.
+has no thermostat: it keeps the energy, and the temperature is that of the velocities at the start. BAOAB also runs at constant
+pressure (``_barostat``). Every replica may have a temperature and a pressure of its own (``Start.states``).
 """
 
 import math
@@ -23,6 +24,7 @@ from workbench.potentials._base import Evaluation, Potential, evaluate
 from workbench.recorder import Recorder
 from workbench.settings import field, settings
 from workbench.simulation import _loop
+from workbench.simulation._barostat import Barostat
 from workbench.simulation._cuda_graph import Captured
 from workbench.simulation._guard import Guard, Unstable
 from workbench.types import Start, State, Trajectory
@@ -39,7 +41,13 @@ class Settings:
     )
     timestep_fs: float = field(2.0, "Time step.", unit="fs", bounds=(1e-6, 1000.0))
     temperature: float = field(300.0, "Temperature.", unit="K", bounds=(1e-6, None))
+    pressure: float | None = field(None, "Pressure; none at constant volume.", unit="bar", bounds=(None, None))
     friction: float = field(5.0, "Friction constant of Langevin dynamics.", unit="1/ps", bounds=(1e-6, None))
+    barostat_time: float = field(1.0, "Relaxation time of the pressure.", unit="ps", bounds=(1e-3, None))
+    barostat_every: int = field(10, "Steps between scalings of the cell.", bounds=(1, None))
+    compressibility: float = field(
+        4.5e-5, "Compressibility, as far as known: it sets the barostat's pace.", unit="1/bar", bounds=(1e-9, None)
+    )
     seed: int = field(0, "Seed of velocities and noise.", bounds=(0, None))
     save_velocities: bool = field(False, "Keep velocities as well.")
     virial: bool = field(False, "Keep the virial of saved frames in a box; its mean gives the pressure.")
@@ -68,7 +76,18 @@ def run(
     """
     if settings.virial and start.box is None:
         raise ValueError("replicas.Settings.virial = True: a start without a box has no pressure; leave the virial out.")
+    pressures = [state.pressure for state in _states(start, settings) if state.pressure is not None]
+    if pressures and (start.box is None or settings.integrator != "baoab" or potential.cutoff is None):
+        raise ValueError("replicas: constant pressure needs a box, a potential between its beads and the integrator baoab.")
+    if pressures and len(pressures) < len(start.positions):
+        raise ValueError("replicas: either all replicas have a pressure or none has.")
     return _loop.run("simulation.replicas.run", _Engine, potential, start, settings, on_step, checkpoint)
+
+
+def _states(start: Start, settings: Settings) -> tuple[State, ...]:
+    """The state of every replica."""
+    same = State(temperature=settings.temperature, pressure=settings.pressure)
+    return (same,) * len(start.positions) if start.states is None else start.states
 
 
 class _Engine:
@@ -84,8 +103,10 @@ class _Engine:
         self.box = None if start.box is None else torch.tensor(start.box, dtype=dtype, device=where)
         mass = torch.tensor(start.beads.masses, dtype=dtype, device=where)[:, None]
         self.generator = torch.Generator(where).manual_seed(settings.seed)
-        dt, kT = settings.timestep_fs * units.FEMTOSECOND, units.thermal_energy(settings.temperature)
-        thermal = (kT / mass).sqrt()
+        states = _states(start, settings)
+        temperature = torch.tensor([state.temperature for state in states], dtype=dtype, device=where)
+        dt, kT = settings.timestep_fs * units.FEMTOSECOND, (units.BOLTZMANN * temperature)[:, None, None]
+        thermal = (kT / mass).sqrt()  # (K, B, 1)
         self.v = self._noise() * thermal if start.velocities is None else torch.tensor(start.velocities, dtype=dtype, device=where)
         self.noise = self._noise()
         self.mass, self.kT, self.dt = mass, kT, dt
@@ -96,10 +117,11 @@ class _Engine:
         if self.potential.cutoff is not None:
             excluded = torch.tensor(start.beads.exclusions, device=where)
             self.verlet = VerletList(self.potential.cutoff, settings.skin, excluded)
+        self.barostat = _barostat(states, kT.flatten(), settings)
         self.captured = None
         if where.type == "cuda" and self.potential.cutoff is None:
             self.captured = Captured(self.potential, self.x, self.box)
-        self.guard = Guard(start.beads, self.x, self.box, settings.temperature, settings.bond_range, settings.max_temperature)
+        self.guard = Guard(start.beads, self.x, self.box, temperature, settings.bond_range, settings.max_temperature)
         self.move = {"baoab": self._baoab, "overdamped": self._overdamped, "verlet": self._verlet}[settings.integrator]
         self.inertial = settings.integrator != "overdamped"
         n_records = math.ceil(settings.n_steps / settings.save_every)
@@ -108,9 +130,12 @@ class _Engine:
         shapes |= {"velocities": shape} if settings.save_velocities else {}
         shapes |= {"box": (3,)} if start.box is not None else {}
         shapes |= {"virial": (3, 3)} if settings.virial else {}
-        dtypes = {"replica": np.int64} | dict.fromkeys(("energy", "time", "box", "virial"), np.float64)
-        states = (State(temperature=settings.temperature),)
-        self.recorder = Recorder(checkpoint, identity, n_records * len(self.x), shapes, dtypes, states, parents)
+        kinds = {(state.temperature, state.pressure): state for state in states}
+        self.states = tuple(kinds.values())
+        self.state = np.array([list(kinds).index((state.temperature, state.pressure)) for state in states])
+        shapes |= {"state": ()} if len(self.states) > 1 else {}
+        dtypes = {"replica": np.int64, "state": np.int64} | dict.fromkeys(("energy", "time", "box", "virial"), np.float64)
+        self.recorder = Recorder(checkpoint, identity, n_records * len(self.x), shapes, dtypes, self.states, parents)
         self.now = self._evaluate()
 
     def advance(self) -> dict:
@@ -145,6 +170,7 @@ class _Engine:
         arrays, meta = found
         where, dtype = self.x.device, self.x.dtype
         self.x, self.v, self.noise = (torch.from_numpy(arrays[n]).to(where, dtype) for n in ("x", "v", "noise"))
+        self.box = torch.from_numpy(arrays["box"]).to(where, dtype) if self.box is not None else None
         self.generator.set_state(torch.from_numpy(arrays["generator"]))
         self.step = meta["step"]
         self.recorder.rewind(meta["n_frames"])
@@ -155,6 +181,19 @@ class _Engine:
         self.x.add_(self.v, alpha=0.5 * self.dt)
         self.v.mul_(self.damping).addcmul_(self._noise(), self.shake)
         self.x.add_(self.v, alpha=0.5 * self.dt)
+        due = self.barostat is not None and (self.step + 1) % self.settings.barostat_every == 0
+        self.now = self._evaluate(virial=due)
+        if due:
+            self._scale()
+
+    def _scale(self) -> None:
+        """Scale every cell towards its pressure, with all that is in it."""
+        kinetic = 0.5 * (self.mass * self.v**2).sum((1, 2))
+        noise = torch.randn(len(self.x), generator=self.generator, dtype=self.x.dtype, device=self.x.device)
+        stretch = self.barostat.stretch(self.box, kinetic, self.now.virial, noise)
+        self.box = self.box * stretch[:, None]
+        self.x.mul_(stretch[:, None, None])
+        self.v.div_(stretch[:, None, None])
         self.now = self._evaluate()
 
     def _overdamped(self) -> None:
@@ -191,15 +230,25 @@ class _Engine:
         }
         frame |= {"velocities": self.v.cpu().numpy()} if self.settings.save_velocities else {}
         frame |= {"box": self.box.cpu().numpy()} if self.box is not None else {}
+        frame |= {"state": self.state} if len(self.states) > 1 else {}
         frame |= {"virial": self._evaluate(virial=True).virial.cpu().numpy()} if self.settings.virial else {}
         self.recorder.append(**frame)
         if (self.recorder.done // k) % self.settings.checkpoint_every and self.step < self.settings.n_steps:
             return
         if self.path is not None:
             self.recorder.commit()
-            arrays = {n: getattr(self, n).cpu().numpy() for n in ("x", "v", "noise")}
+            arrays = {n: getattr(self, n).cpu().numpy() for n in ("x", "v", "noise", "box") if getattr(self, n) is not None}
             arrays["generator"] = self.generator.get_state().numpy()
             store.write_checkpoint(self.path, arrays, {"identity": self.identity, "step": self.step, "n_frames": self.recorder.done})
         if self.verlet is not None:
             self.verlet.forget()
         self.now = self._evaluate()  # from what a resumed run knows, so that both go on alike
+
+
+def _barostat(states: tuple[State, ...], kT: Tensor, settings: Settings) -> Barostat | None:
+    """That of replicas in ``states``; None at constant volume."""
+    if states[0].pressure is None:
+        return None
+    pressure = kT.new_tensor([state.pressure for state in states]) * units.BAR
+    mobility = settings.compressibility / units.BAR / settings.barostat_time
+    return Barostat(pressure, kT, mobility, settings.barostat_every * settings.timestep_fs * units.FEMTOSECOND)

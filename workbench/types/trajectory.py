@@ -123,9 +123,13 @@ class Start:
     """Velocities [nm/ps], (K, B, 3), or None: drawn at the temperature of the run."""
     box: np.ndarray | None = None
     """Box lengths [nm], (K, 3), or None."""
+    states: tuple[State, ...] | None = None
+    """The thermodynamic state of every replica, or None: all at that of the run."""
 
     def __post_init__(self):
         k, _, _ = check_array(self, "positions", (None, self.beads.n_beads, 3)).shape
+        if self.states is not None and len(self.states) != k:
+            raise ValueError(f"Start has {k} replicas and {len(self.states)} states: give one to each.")
         if k == 0:
             raise ValueError("Start has no replicas.")
         if self.velocities is not None:
