@@ -123,6 +123,25 @@ def test_virial_is_the_derivative_by_strain(case):
         assert (own[:, axis, axis] + (up - down).detach() / (2 * step)).abs().max() < 1e-5 * own.abs().max()
 
 
+def test_of_other_beads_than_its_own_it_says_the_truth_or_nothing(case):
+    """A cell twice as long: once bound, twice the energy; before that the same or a refusal, never a number that is wrong."""
+    potential, data, x, box = case
+    if box is None:
+        pytest.skip("it belongs to one molecule")
+    shift, n = box[:, None, 2:] * torch.tensor([0.0, 0.0, 1.0], dtype=box.dtype), data.beads.n_beads
+    wide, cell = torch.cat([x, x + shift], 1), box * torch.tensor([1.0, 1.0, 2.0], dtype=box.dtype)
+    beads = types.Beads.from_bonds(names=("W",) * 2 * n, types=("W",) * 2 * n, masses=[18.0] * 2 * n, molecule=range(2 * n), bonds=[])
+    once, bound = potential(x, box).detach(), potential.bind(beads)
+    for way in (lambda of: of(wide, cell).detach(), lambda of: potentials.evaluate(of, wide, cell).energy):
+        torch.testing.assert_close(way(bound), 2 * once)
+        try:
+            found = way(potential)
+        except ValueError as refusal:
+            assert "bind" in str(refusal)
+        else:
+            torch.testing.assert_close(found, 2 * once)
+
+
 def test_forces_and_torques_of_an_isolated_molecule_vanish(case):
     potential, _, x, box = case
     force = potentials.forces(potential, x, box)

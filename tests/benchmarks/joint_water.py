@@ -75,7 +75,7 @@ def judged(potential, small: ReferenceData, large: ReferenceData) -> dict:
     found = [_small_water.distribution(_small_water.simulated(potential, small, small.states[0], SEED + 1 + k)) for k in range(N_RUNS)]
     held = large.take(np.linspace(0, len(large) - 1, 8).round().astype(int))
     with device.threads(1):
-        forces = potentials.forces(potential, torch.tensor(held.positions), torch.tensor(held.box))
+        forces = potentials.forces(potential.bind(held.beads), torch.tensor(held.positions), torch.tensor(held.box))
     return {
         "rms of g": _small_water.rms(np.mean(found, 0), wanted),
         "rms of g, each run": [_small_water.rms(g, wanted) for g in found],

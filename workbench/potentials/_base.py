@@ -32,6 +32,11 @@ class Potential(torch.nn.Module, abc.ABC):
     native_on: tuple[str, ...] = ("Reference", "CPU", "CUDA")
     """OpenMM platforms whose own force is the faster one; on others ``simulation.openmm_engine`` calls ``evaluate``."""
 
+    def __call__(self, positions: Tensor, box: Tensor | None = None, pairs: Pairs | None = None) -> Tensor:
+        """:meth:`forward`, for the beads that the potential is bound to (else ``ValueError``)."""
+        _check_beads(self, positions)
+        return super().__call__(positions, box, pairs)
+
     @abc.abstractmethod
     def forward(self, positions: Tensor, box: Tensor | None = None, pairs: Pairs | None = None) -> Tensor:
         """Energy (F,) [kJ/mol]. ``pairs`` may give neighbours that are known already (a list within ``cutoff`` or more)."""
@@ -140,9 +145,19 @@ def evaluate(
             stress = stress + weight * result.virial if virial else None
         return Evaluation(energy, force, stress if virial else None)
     if isinstance(potential, Analytic):
+        _check_beads(potential, positions)
         with torch.no_grad():
             return potential.evaluate(positions, box, pairs, virial)
     return _by_autograd(potential, positions, box, pairs, virial)
+
+
+def _check_beads(potential: Potential, positions: Tensor) -> None:
+    """Raise ``ValueError`` where a potential that tells types of beads apart (``bead_types``) is bound to another number of them."""
+    types = getattr(potential, "bead_types", None)
+    if types is not None and len(types) != positions.shape[1]:
+        raise ValueError(
+            f"{type(potential).__name__} is made for {len(types)} beads and the frames have {positions.shape[1]}: bind(beads) first."
+        )
 
 
 def _by_autograd(potential: Potential, positions: Tensor, box: Tensor | None, pairs: Pairs | None, virial: bool) -> Evaluation:
