@@ -1,4 +1,4 @@
-"""The fluids of the short-range benchmarks: a table of 8.35 beads a nm^3 with a cut-off of 1.1 nm, and mW water; spatially sorted."""
+"""Fluids of the short-range benchmarks, spatially sorted: a table (8.35 beads a nm^3, cut-off 1.1 nm), water by mW and by ML-BOP."""
 
 import numpy as np
 
@@ -9,10 +9,10 @@ from workbench.potentials.stillinger_weber import MODELS, NAMES
 TEMPERATURE, CUTOFF, FIRST = 300.0, 1.1, 0.3
 EPSILON, SIGMA = 1.2, 0.4
 """The table is a 12-6 form, shifted to zero at the cut-off."""
-MASSES = {"table": 18.0, "mW": 18.01528}
-DENSITIES = {"table": 8.35, "mW": 0.997 * units.GRAM_PER_CM3 / MASSES["mW"]}
+MASSES = {"table": 18.0, "mW": 18.01528, "ML-BOP": 18.01528}
+DENSITIES = {"table": 8.35, **{kind: 0.997 * units.GRAM_PER_CM3 / MASSES[kind] for kind in ("mW", "ML-BOP")}}
 """Beads a nm^3."""
-SKINS = {"table": 0.15, "mW": 0.08}
+SKINS = {"table": 0.15, "mW": 0.08, "ML-BOP": 0.12}
 TIMESTEP_FS = 5.0
 
 
@@ -37,6 +37,8 @@ def potential(kind: str) -> Potential:
     """The potential of ``kind``, to be bound by an engine."""
     if kind == "mW":
         return potentials.stillinger_weber.build(None, potentials.stillinger_weber.Settings(model="mW"))
+    if kind == "ML-BOP":
+        return potentials.bond_order.build(None, potentials.bond_order.Settings())
     few = types.ReferenceData(positions=np.zeros((1, 2, 3)), beads=beads(kind, 2))
     tables = potentials.tabulated.build(few, potentials.tabulated.Settings(start=FIRST, cutoff=CUTOFF))
     sixth = (SIGMA / tables.knots()) ** 6

@@ -51,6 +51,15 @@ def stillinger_weber(folder, values: dict[str, float]) -> str:
     return "pair_style sw\npair_coeff * * pair.sw W"
 
 
+def tersoff(folder, values: dict[str, float]) -> str:
+    """Parameters named as in ``potentials.bond_order``; returns the lines that read them."""
+    v = values
+    body = [1, 1.0, 0.0, v["c"], v["d"], v["cos0"], v["n"], v["beta"], v["lam2"] / ANGSTROM, v["B"] * KCAL]
+    body += [v["R"] * ANGSTROM, v["D"] * ANGSTROM, v["lam1"] / ANGSTROM, v["A"] * KCAL]
+    pathlib.Path(folder, "pair.tersoff").write_text("# UNITS: real\nW W W " + " ".join(map(repr, body)) + "\n")
+    return "pair_style tersoff\npair_coeff * * pair.tersoff W"
+
+
 def measure(python: str, folder, steps: int) -> dict:
     """Steps a second of the input in ``folder`` on one thread, and the energy at the start [kJ/mol]."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

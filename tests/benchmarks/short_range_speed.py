@@ -19,12 +19,13 @@ import torch
 
 from tests.benchmarks import _fluids, _lammps_peer, _record
 from workbench import device, potentials, simulation
+from workbench.potentials import bond_order
 from workbench.simulation import openmm_engine
 
-CASES = (("table", 1000, 4000), ("table", 4000, 1000), ("mW", 512, 8000), ("mW", 4096, 1000))
+CASES = (("table", 1000, 4000), ("table", 4000, 1000), ("mW", 512, 8000), ("mW", 4096, 1000), ("ML-BOP", 512, 8000), ("ML-BOP", 4096, 1000))
 """Kind, beads and steps of a timed run."""
 OPENMM_STEPS = {"table": 0.2, "mW": 0.005}
-"""Fraction of these steps for OpenMM's own force, which is slow."""
+"""Fraction of these steps for OpenMM's own force, which is slow; of a bond order it has none."""
 SIZES = (4_000, 32_000, 250_000, 1_000_000)
 
 
@@ -34,16 +35,19 @@ def main() -> None:
     parser.add_argument("--lammps-python", required=True)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sizes", type=int, nargs="*", default=SIZES)
+    parser.add_argument("--kinds", nargs="+", default=["table", "mW", "ML-BOP"], choices=["table", "mW", "ML-BOP"])
+    parser.add_argument("--sized", default="table", choices=["table", "mW", "ML-BOP"], help="kind whose time for each bead is measured")
+    parser.add_argument("--name", default="short_range_speed", help="of the results")
     given = parser.parse_args()
     figures = {}
     with device.threads(1):
-        for kind, n, steps in CASES:
+        for kind, n, steps in (case for case in CASES if case[0] in given.kinds):
             figures[f"{kind} {n}"] = case(kind, n, steps, given)
             print(kind, n, figures[f"{kind} {n}"], flush=True)
-        figures["nanoseconds a bead and step"] = {str(n): per_bead(n) for n in given.sizes}
+        figures["nanoseconds a bead and step"] = {str(n): per_bead(given.sized, n) for n in given.sizes}
     each = figures["nanoseconds a bead and step"].values()
     figures["slowest over fastest size"] = max(each) / min(each) if given.sizes else None
-    _record.write("short_range_speed", figures, 0)
+    _record.write(given.name, figures, 0)
 
 
 def case(kind: str, n: int, steps: int, given) -> dict:
@@ -61,18 +65,21 @@ def case(kind: str, n: int, steps: int, given) -> dict:
                     "replicas": replicas(potential, begin, kind, steps),
                     "openmm_engine": engine(potential, begin, kind, steps),
                     "lammps": peer["steps_per_second"],
-                    "openmm native": native(potential, begin, max(20, int(steps * OPENMM_STEPS[kind]))),
                 }
             )
+            if kind in OPENMM_STEPS:
+                runs[-1]["openmm native"] = native(potential, begin, max(20, int(steps * OPENMM_STEPS[kind])))
     own = float(potentials.evaluate(potential.bind(begin.beads), torch.tensor(begin.positions).double(), torch.tensor(begin.box)).energy)
     figures = {"steps_per_second": {name: statistics.median(run[name] for run in runs) for name in runs[0]}}
-    for ours, other in itertools.product(("replicas", "openmm_engine"), ("lammps", "openmm native")):
+    for ours, other in itertools.product(("replicas", "openmm_engine"), [name for name in ("lammps", "openmm native") if name in runs[0]]):
         figures[f"{ours} / {other}"] = statistics.median(run[ours] / run[other] for run in runs)
     return figures | {"energy": own, "energy in lammps, relative difference": abs(peer["energy"] / own - 1), "rounds": runs}
 
 
 def lammps_style(kind: str, folder: str, potential) -> str:
     """The input lines of LAMMPS for the same forces."""
+    if kind == "ML-BOP":
+        return _lammps_peer.tersoff(folder, dict(zip(bond_order.NAMES, bond_order.MODELS["ML-BOP"], strict=True)))
     if kind == "mW":
         return _lammps_peer.stillinger_weber(folder, _fluids.values())
     r = np.linspace(0.2, _fluids.CUTOFF, 1000)
@@ -123,11 +130,11 @@ def native(potential, begin, steps: int) -> float:
     return steps / (time.perf_counter() - began)
 
 
-def per_bead(n: int) -> float:
-    """Wall time of a step for each bead [ns] of ``n`` beads on the table, searches included; the better of two runs."""
-    begin, potential = _fluids.start("table", n), _fluids.potential("table")
+def per_bead(kind: str, n: int) -> float:
+    """Wall time of a step for each bead [ns] of ``n`` beads, searches included; the better of two runs."""
+    begin, potential = _fluids.start(kind, n), _fluids.potential(kind)
     steps = 160 if n < 500_000 else 80
-    return min(1e9 / (n * replicas(potential, begin, "table", steps // 2)) for _ in range(2))
+    return min(1e9 / (n * replicas(potential, begin, kind, steps // 2)) for _ in range(2))
 
 
 if __name__ == "__main__":
