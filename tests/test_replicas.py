@@ -302,3 +302,52 @@ def test_what_has_no_pressure_is_refused():
         )
     with pytest.raises(ValueError, match="openmm_engine runs at the temperature of its settings"):
         simulation.openmm_engine.run(potential, start, simulation.openmm_engine.Settings())
+
+
+def spheres(epsilons):
+    """Lennard-Jones spheres around a lattice, a replica for each well depth [kJ/mol]."""
+    data = liquid(n_frames=1)
+    potential = potentials.lennard_jones.build(data, potentials.lennard_jones.Settings(sigma=0.28, cutoff=0.6))
+    potential.epsilon = torch.tensor(epsilons, dtype=torch.float64)
+    k = len(epsilons)
+    return potential, types.Start(positions=np.repeat(data.positions, k, 0), box=np.repeat(data.box, k, 0), beads=data.beads)
+
+
+def test_a_replica_that_explodes_is_retired_and_the_others_go_on(tmp_path):
+    potential, start = spheres([0.5, 1e6, 0.6])
+    settings = Settings(n_steps=400, save_every=20, timestep_fs=2.0, retire=True, n_threads=1)
+    told = []
+    run = simulation.replicas.run(potential, start, settings, on_step=lambda step, metrics: told.append(metrics["retired"]))
+    assert set(run.replica) == {0, 2} and len(run) == 2 * 20
+    assert np.isfinite(run.positions).all() and np.isfinite(run.energy).all()
+    assert list(told[-1]) == [1] and "its energy ran away" in told[-1][1]
+    with pytest.raises(Unstable, match="replica 1"):
+        simulation.replicas.run(potential, start, Settings(n_steps=400, save_every=20, timestep_fs=2.0, n_threads=1))
+
+    def stop(step, metrics):
+        if step == 200:
+            raise KeyboardInterrupt
+
+    kept = Settings(n_steps=400, save_every=20, timestep_fs=2.0, retire=True, n_threads=1, checkpoint_every=3)
+    with pytest.raises(KeyboardInterrupt):
+        simulation.replicas.run(potential, start, kept, checkpoint=tmp_path, on_step=stop)
+    resumed = simulation.replicas.run(potential, start, kept, checkpoint=tmp_path)
+    whole = simulation.replicas.run(potential, start, kept)
+    assert np.array_equal(resumed.positions, whole.positions) and np.array_equal(resumed.replica, whole.replica)
+
+
+def test_what_boils_or_collapses_is_retired():
+    potential, start = gas((300.0, 300.0, 300.0), (100.0, 100.0, 100.0))
+    states = tuple(types.State(temperature=300.0, pressure=p) for p in (100.0, 1.0, 100_000.0))
+    start = types.Start(positions=start.positions, box=start.box, beads=start.beads, states=states)
+    settings = Settings(n_steps=20_000, save_every=100, timestep_fs=5.0, compressibility=7e-3, barostat_every=2, retire=True, n_threads=1)
+    told = {}
+    run = simulation.replicas.run(potential, start, settings, on_step=lambda step, metrics: told.update(metrics["retired"]))
+    assert set(told) == {1, 2} and "boiled off" in told[1] and "shrank" in told[2]
+    assert (run.replica == 0).sum() == 200 and (run.replica == 2).sum() < 200
+
+
+def test_a_batch_of_which_nothing_is_left_stops():
+    potential, start = spheres([1e6, 1e6])
+    with pytest.raises(Unstable, match="no replica is left"):
+        simulation.replicas.run(potential, start, Settings(n_steps=400, retire=True, n_threads=1))

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from workbench import geometry, units
@@ -27,41 +28,58 @@ class Guard:
 
     def check(self, step: int, positions: Tensor, velocities: Tensor | None, energy: Tensor, box: Tensor | None) -> None:
         """Raise :class:`Unstable` with one sentence where something is out of range."""
-        self.check_finite(step, positions, energy)
-        if self.usual is not None:
-            ratio = geometry.distances(positions, self.bonds, box) / self.usual
-            out = (ratio < self.bond_range[0]) | (ratio > self.bond_range[1])
-            if bool(out.any()):
-                replica, bond = np.argwhere(out.cpu().numpy())[0]
-                i, j = self.beads.bonds[bond]
-                length = float(ratio[replica, bond] * self.usual[bond])
-                raise Unstable(
-                    f"stopped at step {step}: in replica {replica} the bond {self._name(i)}-{self._name(j)} is {length:.3f} nm long, "
-                    f"usual is {float(self.usual[bond]):.3f} nm; the model left its data or the time step is too long."
-                )
-        if velocities is not None:
-            kinetic = (self.masses[:, None] * velocities**2).sum((1, 2))
-            ratio = kinetic / (3 * len(self.masses) * units.thermal_energy(self.temperature))
-            limit = self.max_ratio * (1 + 6 * math.sqrt(2 / (3 * len(self.masses))))
-            if bool((ratio > limit).any()):
-                replica = int(ratio.argmax())
-                wanted = float(self.temperature[replica])
-                bead = int((self.masses[:, None] * velocities[replica] ** 2).sum(1).argmax())
-                raise Unstable(
-                    f"stopped at step {step}: replica {replica} is at {float(ratio[replica]) * wanted:.0f} K, wanted {wanted:.0f} K; "
-                    f"the fastest bead is {self._name(bead)}: shorten the time step or improve the model."
-                )
+        for sentence in self.faults(positions, velocities, energy, box).values():
+            raise Unstable(f"stopped at step {step}: {sentence}")
 
     def check_finite(self, step: int, positions: Tensor, energy: Tensor) -> None:
         """Raise :class:`Unstable` for a coordinate or an energy that is not a number."""
-        good = positions.isfinite().all(-1).all(-1) & energy.isfinite()
-        if not bool(good.all()):
-            replica = int((~good).nonzero()[0])
-            bead = int((~positions[replica].isfinite().all(-1)).int().argmax())
-            raise Unstable(
-                f"stopped at step {step}: replica {replica} left the numbers (NaN or infinity), first at bead {self._name(bead)}; "
+        for sentence in self._not_numbers(positions, energy).values():
+            raise Unstable(f"stopped at step {step}: {sentence}")
+
+    def faults(self, positions: Tensor, velocities: Tensor | None, energy: Tensor, box: Tensor | None) -> dict[int, str]:
+        """Replicas that are out of range, each with a sentence that says why."""
+        hot = {} if velocities is None else self._too_hot(velocities)
+        return hot | self._broken(positions, box) | self._not_numbers(positions, energy)
+
+    def _broken(self, positions: Tensor, box: Tensor | None) -> dict[int, str]:
+        if self.usual is None:
+            return {}
+        ratio = geometry.distances(positions, self.bonds, box) / self.usual
+        out = ((ratio < self.bond_range[0]) | (ratio > self.bond_range[1])).cpu().numpy()
+        found = {}
+        for replica, bond in np.argwhere(out)[::-1]:  # the first bond of each is told
+            i, j = self.beads.bonds[bond]
+            length = float(ratio[replica, bond] * self.usual[bond])
+            found[int(replica)] = (
+                f"in replica {replica} the bond {self._name(i)}-{self._name(j)} is {length:.3f} nm long, "
+                f"usual is {float(self.usual[bond]):.3f} nm; the model left its data or the time step is too long."
+            )
+        return dict(reversed(found.items()))
+
+    def _too_hot(self, velocities: Tensor) -> dict[int, str]:
+        kinetic = (self.masses[:, None] * velocities**2).sum((1, 2))
+        ratio = kinetic / (3 * len(self.masses) * units.BOLTZMANN * self.temperature)
+        limit = self.max_ratio * (1 + 6 * math.sqrt(2 / (3 * len(self.masses))))
+        found = {}
+        for replica in torch.argsort(ratio, descending=True)[: int((ratio > limit).sum())].tolist():
+            wanted = float(self.temperature.expand(len(ratio))[replica])
+            bead = int((self.masses[:, None] * velocities[replica] ** 2).sum(1).argmax())
+            found[replica] = (
+                f"replica {replica} is at {float(ratio[replica]) * wanted:.0f} K, wanted {wanted:.0f} K; "
+                f"the fastest bead is {self._name(bead)}: shorten the time step or improve the model."
+            )
+        return found
+
+    def _not_numbers(self, positions: Tensor, energy: Tensor) -> dict[int, str]:
+        finite = positions.isfinite().all(-1)
+        found = {}
+        for replica in (~(finite.all(-1) & energy.isfinite())).nonzero()[:, 0].tolist():
+            bead = int((~finite[replica]).int().argmax())
+            found[replica] = (
+                f"replica {replica} left the numbers (NaN or infinity), first at bead {self._name(bead)}; "
                 "shorten the time step or improve the model."
             )
+        return found
 
     def _name(self, bead: int) -> str:
         return f"{self.beads.names[bead]} ({bead})"

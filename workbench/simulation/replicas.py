@@ -27,6 +27,7 @@ from workbench.simulation import _loop
 from workbench.simulation._barostat import Barostat
 from workbench.simulation._cuda_graph import Captured
 from workbench.simulation._guard import Guard, Unstable
+from workbench.simulation._retirement import Retirement
 from workbench.types import Start, State, Trajectory
 
 
@@ -51,6 +52,7 @@ class Settings:
     seed: int = field(0, "Seed of velocities and noise.", bounds=(0, None))
     save_velocities: bool = field(False, "Keep velocities as well.")
     virial: bool = field(False, "Keep the virial of saved frames in a box; its mean gives the pressure.")
+    retire: bool = field(False, "A replica that leaves its range is retired and the others go on; else the run stops.")
     guard: bool = field(True, "Stop when bonds or temperature leave their range; NaN stops in any case.")
     bond_range: tuple = field((0.5, 2.0), "Shortest and longest bond, relative to the start.", bounds=(0.0, None))
     max_temperature: float = field(3.0, "Hottest replica, relative to the temperature, beyond its natural fluctuation.", bounds=(1.0, None))
@@ -72,7 +74,8 @@ def run(
     """Simulate the K replicas of ``start``; frames are ordered by time, then replica (``trajectory.replica`` tells).
 
     ``on_step(step, metrics)`` comes at every saved frame with the mean kinetic ``temperature`` [K], the mean ``energy`` [kJ/mol] and
-    ``steps_per_second``. ``checkpoint`` is a folder that a run writes to and goes on from. Raises ``Unstable`` where the guard stops it.
+    ``steps_per_second``; with ``retire`` also ``retired``, a sentence for every replica whose frames have ended. ``checkpoint`` is a
+    folder that a run writes to and goes on from. Raises ``Unstable`` where the guard stops it, or no replica is left.
     """
     if settings.virial and start.box is None:
         raise ValueError("replicas.Settings.virial = True: a start without a box has no pressure; leave the virial out.")
@@ -137,6 +140,7 @@ class _Engine:
         dtypes = {"replica": np.int64, "state": np.int64} | dict.fromkeys(("energy", "time", "box", "virial"), np.float64)
         self.recorder = Recorder(checkpoint, identity, n_records * len(self.x), shapes, dtypes, self.states, parents)
         self.now = self._evaluate()
+        self.retirement = Retirement(self.x, self.box, self.now.energy, self.potential.cutoff) if settings.retire else None
 
     def advance(self) -> dict:
         """Steps up to the next saved frame; its metrics."""
@@ -147,7 +151,13 @@ class _Engine:
             while self.step < stop:
                 self.move()
                 self.step += 1
-            if s.guard:
+                if s.retire and self._retire(self.retirement.far(self.now.energy)):
+                    self.now = self._evaluate()
+            if s.retire:
+                faults = self.guard.faults(self.x, self.v if self.inertial else None, self.now.energy, self.box) if s.guard else {}
+                if self._retire(faults):
+                    self.now = self._evaluate()
+            elif s.guard:
                 self.guard.check(self.step, self.x, self.v if self.inertial else None, self.now.energy, self.box)
             else:
                 self.guard.check_finite(self.step, self.x, self.now.energy)
@@ -158,6 +168,7 @@ class _Engine:
         seconds = time.perf_counter() - began
         kinetic = float((self.mass * self.v.double() ** 2).sum()) / (self.v.numel() * units.BOLTZMANN)
         metrics = {"total": s.n_steps, "energy": float(self.now.energy.double().mean()), "steps_per_second": (self.step - first) / seconds}
+        metrics |= {"retired": dict(self.retirement.sentences)} if s.retire else {}
         return metrics | ({"temperature": kinetic} if self.inertial else {})
 
     def resume(self) -> None:
@@ -173,6 +184,8 @@ class _Engine:
         self.box = torch.from_numpy(arrays["box"]).to(where, dtype) if self.box is not None else None
         self.generator.set_state(torch.from_numpy(arrays["generator"]))
         self.step = meta["step"]
+        if self.retirement is not None:
+            self.retirement.sentences = {int(replica): sentence for replica, sentence in meta["retired"].items()}
         self.recorder.rewind(meta["n_frames"])
         self.now = self._evaluate()
 
@@ -194,7 +207,17 @@ class _Engine:
         self.box = self.box * stretch[:, None]
         self.x.mul_(stretch[:, None, None])
         self.v.div_(stretch[:, None, None])
+        if self.settings.retire:
+            self._retire(self.retirement.out_of_cell(self.box))
         self.now = self._evaluate()
+
+    def _retire(self, faults: dict[int, str]) -> bool:
+        """End the frames of replicas; whether there were any."""
+        if faults:
+            self.box = self.retirement.retire(self.step, faults, self.x, self.v, self.box)
+            if self.verlet is not None:
+                self.verlet.forget()
+        return bool(faults)
 
     def _overdamped(self) -> None:
         noise = self._noise()
@@ -232,14 +255,27 @@ class _Engine:
         frame |= {"box": self.box.cpu().numpy()} if self.box is not None else {}
         frame |= {"state": self.state} if len(self.states) > 1 else {}
         frame |= {"virial": self._evaluate(virial=True).virial.cpu().numpy()} if self.settings.virial else {}
+        if self.retirement is not None:
+            seen = self.retirement.seen().numpy()
+            frame = {name: values[seen] for name, values in frame.items()}
         self.recorder.append(**frame)
-        if (self.recorder.done // k) % self.settings.checkpoint_every and self.step < self.settings.n_steps:
+        records = math.ceil(self.step / self.settings.save_every)
+        if records % self.settings.checkpoint_every and self.step < self.settings.n_steps:
             return
         if self.path is not None:
             self.recorder.commit()
             arrays = {n: getattr(self, n).cpu().numpy() for n in ("x", "v", "noise", "box") if getattr(self, n) is not None}
             arrays["generator"] = self.generator.get_state().numpy()
-            store.write_checkpoint(self.path, arrays, {"identity": self.identity, "step": self.step, "n_frames": self.recorder.done})
+            store.write_checkpoint(
+                self.path,
+                arrays,
+                {
+                    "identity": self.identity,
+                    "step": self.step,
+                    "n_frames": self.recorder.done,
+                    "retired": self.retirement.sentences if self.retirement else {},
+                },
+            )
         if self.verlet is not None:
             self.verlet.forget()
         self.now = self._evaluate()  # from what a resumed run knows, so that both go on alike
